@@ -128,8 +128,12 @@ function csvLine(call: Call): string {
   return `${cells.join(",")}\r\n`;
 }
 
+/** With which a formula begins, in wide letters too, and what a spreadsheet may take away before it. */
+const COMPUTED = /^(?:\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])/;
+const NUMBER = /^-?\d+(\.\d+)?$/;
+
 /** RFC 4180; a cell that a spreadsheet would compute becomes text. */
 function csvCell(text: string): string {
-  const harmless = /^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text) ? `'${text}` : text;
+  const harmless = COMPUTED.test(text) && !NUMBER.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

@@ -2,7 +2,7 @@ import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { containerIdIn } from "./kept-ids.js";
 import { isRecord } from "../core/record.js";
-import { firstObject, lastObject, topLevelObject } from "./last-object.js";
+import { firstObject, lastObjectOfEvents, topLevelObject } from "./last-object.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
 import { nextBoundary } from "./sse.js";
 import { Tail } from "./tail.js";
@@ -159,7 +159,7 @@ class AnthropicWatch implements StreamWatch {
     // A short stream comes in one read, with its last usage behind the first. A reply that is no stream tells it once.
     const first = this.#first;
     const told = first === undefined ? undefined : firstObject(first, "usage", countedIn);
-    const last = lastObject(this.#tail.bytes(), "usage", countedIn);
+    const last = lastObjectOfEvents(this.#tail.bytes(), "usage", countedIn);
     if (last === undefined) return told === undefined ? undefined : anthropicTokens(told);
     return anthropicTokens(told === undefined ? last : usageAtEnd(told, last));
   }

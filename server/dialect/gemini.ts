@@ -2,7 +2,7 @@ import type { ReplyFacts, TokenUsage } from "../core/call.js";
 import type { DialectCodec, Opening, Problem, StreamForm, StreamWatch } from "./codec.js";
 import { JsonArray } from "./json-array.js";
 import { isRecord } from "../core/record.js";
-import { lastObject, topLevelObject } from "./last-object.js";
+import { lastObjectOfEvents, topLevelObject } from "./last-object.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
@@ -138,7 +138,7 @@ class GeminiWatch implements StreamWatch {
   }
 
   usage(): TokenUsage | undefined {
-    return lastObject(this.tail.bytes(), "usageMetadata", geminiTokens);
+    return lastObjectOfEvents(this.tail.bytes(), "usageMetadata", geminiTokens);
   }
 
   textShare(): number {

@@ -1,12 +1,17 @@
 import { isRecord } from "../core/record.js";
 import { endsText } from "./json-scan.js";
+import { stringEnd } from "./json-steps.js";
 import { type FoundObject, RecurringObjects } from "./recurring-objects.js";
+import { nextBoundary } from "./sse.js";
 
 const BACKSLASH = 0x5c;
+const QUOTE = 0x22;
 const COLON = 0x3a;
 const SPACE = 0x20;
 /** Occurrences of a key that are looked at before giving up, so that a hostile text cannot cost more. */
 const TRIES_MAX = 8;
+/** That of a response and of its event, of an element and of its array. */
+const EVENT_LEVELS_MAX = 2;
 
 /** Keys with their quotes, of which this program knows a handful: as bytes they need not be translated for each search. */
 const needles = new Map<string, Buffer>();
@@ -25,6 +30,35 @@ export function lastObject<T>(
   accept: (value: Record<string, unknown>, text: Buffer, start: number) => T | undefined,
 ): T | undefined {
   return lastBehind(text, key, (found, start) => accept(found.value, text, start));
+}
+
+/**
+ * As `lastObject`, of the last events of a stream, and of an object that is a member of one or of what is a member of it.
+ * Deeper there is structure that a caller or a model wrote: tools that a response repeats, arguments of a function.
+ */
+export function lastObjectOfEvents<T>(
+  text: Buffer,
+  key: string,
+  accept: (value: Record<string, unknown>) => T | undefined,
+): T | undefined {
+  return lastBehind(text, key, (found) => {
+    const boundary = nextBoundary(text, found.end);
+    const levels = levelsClosed(text, found.end, boundary < 0 ? text.length : boundary);
+    return levels > 0 && levels <= EVENT_LEVELS_MAX ? accept(found.value) : undefined;
+  });
+}
+
+/** How many of the objects and arrays are closed at `end` that are open at `start`; 0 where the text breaks off in a string. */
+function levelsClosed(text: Buffer, start: number, end: number): number {
+  let levels = 0;
+  let at = start;
+  while (at >= 0 && at < end) {
+    const byte = text[at];
+    if (byte === 0x7d || byte === 0x5d) levels++;
+    else if (byte === 0x7b || byte === 0x5b) levels--;
+    at = byte === QUOTE ? stringEnd(text, at, end) : at + 1;
+  }
+  return at < 0 ? 0 : levels;
 }
 
 /**

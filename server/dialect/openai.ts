@@ -4,7 +4,7 @@ import { isRecord } from "../core/record.js";
 import { inTier } from "../core/service-tier.js";
 import { parseRecord } from "./json-record.js";
 import { withImageTool } from "./image-tool.js";
-import { lastObject, topLevelObject } from "./last-object.js";
+import { lastObject, lastObjectOfEvents, topLevelObject } from "./last-object.js";
 import { responseId } from "./kept-ids.js";
 import { isTranscript, ResponseProgress } from "./response-progress.js";
 import { isUnwell } from "./response-status.js";
@@ -211,7 +211,7 @@ class OpenaiWatch implements StreamWatch {
   usage(): TokenUsage | undefined {
     const tail = this.#tail.bytes();
     if (this.#form === "CHAT") return lastObject(tail, "usage", chunkTokens);
-    const told = lastObject(tail, "usage", openaiTokens);
+    const told = lastObjectOfEvents(tail, "usage", openaiTokens);
     if (told === undefined || this.#form !== "RESPONSES") return told;
     return withImageTool(inTier(told, tierOfResponse(lastEvent(tail))), tail);
   }

@@ -177,11 +177,16 @@ export function geminiTokens(usage: Record<string, unknown>): TokenUsage | undef
   return inTier(told, tierNamed(usage["serviceTier"] ?? usage["trafficType"]));
 }
 
+/** The numbers that Google's clients have instead of the names where they ask for them (`enum-encoding=int`). */
+const MODALITIES = { IMAGE: 2, AUDIO: 4 } as const;
+
 /** Tokens of one modality in Gemini's lists of `{modality, tokenCount}`. */
-function ofModality(details: unknown, modality: string): number | undefined {
+function ofModality(details: unknown, name: keyof typeof MODALITIES): number | undefined {
   if (!Array.isArray(details)) return undefined;
   const items: unknown[] = details;
-  const found = items.map(record).find((each) => each["modality"] === modality);
+  const found = items
+    .map(record)
+    .find(({ modality }) => modality === name || modality === MODALITIES[name]);
   return count(found?.["tokenCount"]);
 }
 

@@ -538,3 +538,56 @@ test("what the image tool of a response used is told beside the response's own t
   const chat = CODECS.OPENAI.replyUsage(Buffer.from(madeImage(used, [])), "CHAT");
   assert.deepEqual(chat, tokens({ input: 100, output: 20 }));
 });
+
+test("what a caller or a model wrote into the structure of an event is never taken for its usage", () => {
+  const none = { prompt_tokens: 0, input_tokens: 0, output_tokens: 0 };
+  const event = (body: object): string => `data: ${JSON.stringify(body)}\n\n`;
+  const usage = { input_tokens: 500, output_tokens: 70 };
+  const schema = { type: "object", default: { usage: none } };
+  const tools = [{ type: "function", name: "f", parameters: schema }];
+  const begun = event({ type: "response.created", response: { tools, usage: null } });
+  assert.equal(watch("OPENAI", "RESPONSES", [begun]).usage(), undefined);
+  const whole = event({ type: "response.completed", response: { usage, output: [], tools } });
+  assert.deepEqual(
+    watch("OPENAI", "RESPONSES", [begun, whole]).usage(),
+    tokens({ input: 500, output: 70 }),
+  );
+
+  const input = { usage: none };
+  const start = event({ type: "message_start", message: { content: [], usage } });
+  const block = { type: "tool_use", name: "f", input };
+  const called = event({ type: "content_block_start", index: 0, content_block: block });
+  assert.deepEqual(
+    watch("ANTHROPIC", "MESSAGES", [start, called]).usage(),
+    tokens({ input: 500, output: 70 }),
+  );
+
+  const args = { usageMetadata: { promptTokenCount: 0, candidatesTokenCount: 0 } };
+  const parts = [{ functionCall: { name: "f", args, id: "a" } }];
+  const reply = { candidates: [{ content: { parts }, index: 0 }], modelVersion: "m" };
+  const said = { usageMetadata: { promptTokenCount: 500, candidatesTokenCount: 70 }, ...reply };
+  const found = tokens({ input: 500, output: 70 });
+  assert.equal(watch("GEMINI", "GENERATE", [event(reply)]).usage(), undefined);
+  assert.deepEqual(watch("GEMINI", "GENERATE", [event(said), event(reply)]).usage(), found);
+  const array = CODECS.GEMINI.watch("GENERATE", false);
+  array.push(Buffer.from(`[${JSON.stringify(reply)}`));
+  assert.equal(array.usage(), undefined);
+  array.push(Buffer.from(`,\n${JSON.stringify(said)}`));
+  assert.deepEqual(array.usage(), found);
+  array.push(Buffer.from("]"));
+  assert.deepEqual(array.usage(), found);
+});
+
+test("Gemini's modalities are known by their numbers as by their names", () => {
+  const usage = (audio: unknown, image: unknown) => ({
+    promptTokenCount: 90,
+    candidatesTokenCount: 9,
+    promptTokensDetails: [
+      { modality: image, tokenCount: 20 },
+      { modality: audio, tokenCount: 70 },
+    ],
+  });
+  const named = replyUsage("GEMINI", { usageMetadata: usage("AUDIO", "IMAGE") });
+  assert.deepEqual(named?.parts, { audioInput: 70, imageInput: 20 });
+  assert.deepEqual(replyUsage("GEMINI", { usageMetadata: usage(4, 2) }), named);
+});

@@ -89,3 +89,25 @@ test("no query says for the head of a request with which method, content type or
     assert.equal(queryForProvider(other), other);
   }
 });
+
+test("no query asks Google for a reply that tells less than it used, or that cannot be read", () => {
+  for (const parameter of [
+    "fields=candidates",
+    "%66ields=candidates",
+    "$fields=*",
+    "callback=f",
+    "$callback=f",
+    "alt=proto",
+    "alt",
+    "$alt=proto",
+    "%24alt=%70roto",
+    "alt=jsonp",
+    "alt=SSE",
+  ]) {
+    assert.equal(queryForProvider(parameter), "", parameter);
+    assert.equal(queryForProvider(`alt=sse&${parameter}&b`), "alt=sse&b", parameter);
+  }
+  for (const other of ["alt=sse", "alt=media", "%61lt=j%73on", "$alt=json;enum-encoding=int"]) {
+    assert.equal(queryForProvider(other), other);
+  }
+});

@@ -33,8 +33,8 @@ export interface BodyHead {
   readonly choices: number;
   /** Where `stream_options` stands. */
   readonly streamOptions: Span | undefined;
-  /** The caller said itself whether it wants usage. */
-  readonly usageDecided: boolean;
+  /** The caller asks itself for the usage of its stream, or there is nothing to ask for. */
+  readonly usageWanted: boolean;
   /** What the caller calls its session or cache; empty if nothing. */
   readonly session: string;
   /** The id of what the call goes on from, which lives in a provider's account; empty if nothing. */
@@ -57,7 +57,7 @@ export const NO_BODY: BodyHead = {
   maxOutputTokens: undefined,
   choices: 1,
   streamOptions: undefined,
-  usageDecided: true,
+  usageWanted: true,
   session: "",
   from: "",
   store: undefined,
@@ -191,7 +191,7 @@ function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
     maxOutputTokens: largestBound(body, completion, tokens, output),
     choices: choicesOf(body, n, bestOf) * promptsIn(body, prompt),
     streamOptions: options,
-    usageDecided: options !== undefined && decidesUsage(body, options),
+    usageWanted: options !== undefined && wantsUsage(body, options),
     session: readString(body, cacheKey) ?? from,
     from,
     store: readTrue(body, store) || (readFalse(body, store) ? false : undefined),
@@ -242,7 +242,7 @@ function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
     maxOutputTokens: largestBound(body, tokens),
     choices: 1,
     streamOptions: undefined,
-    usageDecided: true,
+    usageWanted: true,
     session: readString(body, user) ?? "",
     from: threadIn(body, thread) || idIn(body, container, "container_"),
     store: thread !== undefined && !isNull(body, thread) ? true : undefined,
@@ -304,7 +304,10 @@ function modelOf(body: Buffer, span: Span | undefined): string | undefined {
   if (span === undefined || isNull(body, span)) return undefined;
   if (isPlain(body, span)) return models.in(body, span.start + 1, span.end - 1);
   const model = readString(body, span);
-  if (model === undefined) throw new Fault("invalid_argument", "The model must be a text.");
+  // Half a character is no text: it cannot be written into a path.
+  if (model === undefined || /\p{Surrogate}/u.test(model)) {
+    throw new Fault("invalid_argument", "The model must be a text.");
+  }
   return model;
 }
 
@@ -318,9 +321,10 @@ function isPlain(body: Buffer, { start, end }: Span): boolean {
   return true;
 }
 
-/** An explicit answer, even `false`, is the caller's own; null and other options leave it open. */
-function decidesUsage(body: Buffer, options: Span): boolean {
-  if (isNull(body, options)) return false;
-  const [include] = scanMember(body, options, INCLUDE_MEMBER);
-  return include !== undefined && !isNull(body, include);
+/**
+ * Who does not want usage does not get it, and it is asked for all the same: what a model thinks is billed and shows nowhere
+ * else.
+ */
+function wantsUsage(body: Buffer, options: Span): boolean {
+  return readTrue(body, scanMember(body, options, INCLUDE_MEMBER)[0]);
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Secret } from "../core/secret.js";
 import { HeaderLines } from "../http/header-lines.js";
 import { editsOf, isNamed, plainBlock } from "../http/testing/plain-heads.js";
-import { eventsHead, readReplyHead, translatedHead } from "./reply-head.js";
+import { eventsHead, hideKey, readReplyHead, translatedHead } from "./reply-head.js";
 
 function linesOf(headers: Readonly<Record<string, string>>): HeaderLines {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -54,6 +55,41 @@ test("the provider's limits stay when ours are sent, and are read all the same w
       ["retry-after", "3"],
     ],
   );
+});
+
+test("what Connection names in a reply is for that hop alone", () => {
+  const headers = { Connection: "close, X-Model-Id", "X-Model-Id": "m", Date: "d", ETag: "e" };
+  const { forward } = readReplyHead(200, linesOf(headers), false);
+  assert.deepEqual(
+    [...forward.pairs()],
+    [
+      ["date", "d"],
+      ["etag", "e"],
+    ],
+  );
+  assert.ok(forward.isDated);
+});
+
+test("a key that a provider echoes in a head is hidden, in an error in whatever form", () => {
+  const clear = "sk-upstream/0123456789abcdef";
+  const secret = new Secret(clear);
+  const packed = Buffer.from(`a:${clear}`).toString("base64");
+  for (const [httpStatus, echoed, shown] of [
+    [200, clear, "[redacted]"],
+    [400, clear, "[redacted]"],
+    [400, `Basic ${packed}`, /^Basic \w{0,4}\[redacted\]\w{0,4}$/],
+    [400, encodeURIComponent(clear), "[redacted]"],
+  ] as const) {
+    const head = readReplyHead(httpStatus, linesOf({ "X-Request-Id": echoed, Date: "d" }), false);
+    hideKey(head, secret);
+    const { "x-upstream-request-id": told = "", ...rest } = Object.fromEntries(
+      head.forward.pairs(),
+    );
+    if (typeof shown === "string") assert.equal(told, shown);
+    else assert.match(told, shown);
+    assert.deepEqual(rest, { date: "d" });
+    assert.ok(head.forward.isDated);
+  }
 });
 
 /** Names of headers that go to callers; of those that end with a hyphen all that begin so. */

@@ -3,12 +3,14 @@ import type { Dialect } from "../core/provider.js";
 import { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import { HeaderTable } from "../http/header-table.js";
+import type { Secret } from "../core/secret.js";
+import { redact } from "../upstream/redact.js";
 
 /** What the head of a provider's reply says that matters here, and what of it goes on to the caller. */
 export interface ReplyHead {
   readonly httpStatus: number;
   /** In the order sent. */
-  readonly forward: HeaderBlock;
+  forward: HeaderBlock;
   /** Undefined without the header. */
   contentLength: number | undefined;
   /** Lower case, without parameters. */
@@ -87,7 +89,20 @@ export function readReplyHead(
     from = i + 4;
   }
   head.forward.addRead(lines, from, length);
+  const { named } = lines;
+  if (named.length > 0) head.forward = head.forward.without(named);
   return head;
+}
+
+/** Takes out of a head the key with which the provider was asked, where it echoes that. */
+export function hideKey(head: ReplyHead, secret: Secret): void {
+  const { forward, httpStatus } = head;
+  // Of a good reply only as it is, for whoever looks closer asks what was wrong with it.
+  if (httpStatus < 400 && !forward.text.includes(secret.reveal())) return;
+  if (redact(forward.text, secret) === forward.text) return;
+  const clean = new HeaderBlock();
+  for (const [name, value] of forward.pairs()) clean.add(name, redact(value, secret));
+  head.forward = clean;
 }
 
 /** To the caller, as it stands. */

@@ -122,6 +122,11 @@ test("what is read of a head besides is what it says, and of that only what may 
   assert.equal(head.hasAnthropicVersion, true);
 });
 
+test("no caller chooses a workspace in the account that a key belongs to", () => {
+  const { forward } = read(`${HOST}X-DashScope-WorkSpace: ws\r\nX-DashScope-SSE: enable\r\n`);
+  assert.equal(forward.text, "X-DashScope-SSE: enable\r\n");
+});
+
 test("a session may be named in each of the ways that agents have for it", () => {
   for (const name of [
     "X-Session-Affinity",

@@ -49,7 +49,8 @@ type Part =
   | "FORWARDED_FOR"
   | "FORWARDED_PROTO"
   | "TRACEPARENT"
-  | "UPGRADE";
+  | "UPGRADE"
+  | "STAYS";
 
 /**
  * Headers that go on to providers. Everything else stays here: cookies, addresses, the caller's own
@@ -75,6 +76,8 @@ const HEADERS = new HeaderTable<Part>(
     "x-forwarded-proto": "FORWARDED_PROTO",
     traceparent: "TRACEPARENT",
     upgrade: "UPGRADE",
+    // Alibaba's word for a part of its account, as others have organisations and projects.
+    "x-dashscope-workspace": "STAYS",
     accept: "FORWARD",
     "accept-language": "FORWARD",
     "user-agent": "FORWARD",
@@ -128,7 +131,7 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
   const seen = readLines(head, request.lines);
   if (request.minor === 1 && (seen & 1) === 0) refuse("it names no host");
   const { named } = request.lines;
-  if (named.length > 0) head.forward = without(new Set(named), head.forward);
+  if (named.length > 0) head.forward = head.forward.without(named);
   return head;
 }
 
@@ -207,6 +210,8 @@ function take(head: RequestHead, part: Part, value: string): boolean {
     case "UPGRADE":
       head.upgrade = value;
       return false;
+    case "STAYS":
+      return false;
     case "FORWARDED_FOR":
       // Each proxy may add a line of its own; they count as one list.
       head.forwardedFor = head.forwardedFor === "" ? value : `${head.forwardedFor},${value}`;
@@ -231,13 +236,6 @@ function takeForwarded(head: RequestHead, part: Part, value: string): boolean {
   else if (part === "VERSION") head.hasAnthropicVersion = value !== "";
   else if (part === "SESSION" && head.session === "") head.session = value;
   return value !== "";
-}
-
-/** What `Connection` names is for this hop alone. */
-function without(names: ReadonlySet<string>, headers: HeaderBlock): HeaderBlock {
-  const left = new HeaderBlock();
-  for (const [name, value] of headers.pairs()) if (!names.has(name)) left.add(name, value);
-  return left;
 }
 
 function refuse(reason: string): never {

@@ -20,7 +20,7 @@ import { headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-r
 import { isResponsesAdvised } from "./passages.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
-import { eventsHead, isEvents, jsonHead, readReplyHead, type ReplyHead } from "./reply-head.js";
+import { eventsHead, hideKey, isEvents, jsonHead, readReplyHead, type ReplyHead } from "./reply-head.js";
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "./reply-look.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 import { refusedInside, refusedOverHttp, taskRefused, toldInside } from "./trip-failure.js";
@@ -181,6 +181,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     // Our own rate limit headers replace the provider's.
     const dropsLimits = (book.ticket?.headers ?? "") !== "";
     const head = readReplyHead(httpStatus, lines, dropsLimits);
+    hideKey(head, this.options.secret);
     const collected = new CollectedReply(head, bodyRoom, principal);
     this.#collected = collected;
     if (!this.#unpack(head)) {

@@ -74,7 +74,7 @@ function ownBody(
       bytes = renameInside(bytes, plan.modelAsked, target.upstreamModel);
     }
   }
-  const usageAsked = asksUsage && endpoint.asksUsage && plan.streamed && !bodyHead.usageDecided;
+  const usageAsked = asksUsage && endpoint.asksUsage && plan.streamed && !bodyHead.usageWanted;
   if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
   const form = requestForm(endpoint);
   if (form === "RESPONSES" && mayNameKept(bytes)) {

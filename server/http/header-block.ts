@@ -74,6 +74,13 @@ export class HeaderBlock {
     }
   }
 
+  /** The same lines but those of these names, in lower case: what `Connection` names is for one hop alone. */
+  without(names: readonly string[]): HeaderBlock {
+    const left = new HeaderBlock();
+    for (const [name, value] of this.pairs()) if (!names.includes(name)) left.add(name, value);
+    return left;
+  }
+
   /** `name` in lower case. */
   has(name: string): boolean {
     for (const [each] of this.pairs()) if (each === name) return true;

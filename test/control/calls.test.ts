@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { ExportCallsRequestSchema } from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { callFilter } from "../../server/control/call-filter.js";
+import { exportCalls } from "../../server/control/calls-export.js";
+import { inTurnKey } from "../../server/control/context.js";
 import { LIVE_BATCH_CALLS_MAX, LIVE_BATCH_INTERVAL_MS } from "../../server/metering/live-calls.js";
-import { settleWhile } from "../support/fake-clock.js";
+import { FakeClock, settleWhile } from "../support/fake-clock.js";
 import { aCall } from "./calls.js";
 import { startControl, type Control } from "./harness.js";
 
@@ -121,4 +126,45 @@ test("who stops watching calls leaves nothing behind", async (t) => {
   abort.abort();
   await assert.rejects(waiting);
   await settleWhile(() => control.liveCalls.watchers > 0 || control.clock.pending > idle);
+});
+
+test("no cell of an export is a formula to a spreadsheet, whatever callers and providers write", async () => {
+  const texts = [
+    "=1+1",
+    "+1",
+    "-1+2",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "  =1",
+    "\uff1d1",
+    "\u00a0-1",
+  ];
+  const items = texts.map((text, at) =>
+    aCall(`call_${at}`, { modelAsked: text, errorMessage: text }),
+  );
+  const ledger = {
+    listCalls: () => Promise.resolve({ items, nextPageToken: "", total: 0 }),
+  };
+  const values = createContextValues().set(inTurnKey, (work) => work());
+  const context = { values, signal: new AbortController().signal } as unknown as HandlerContext;
+  const query = {
+    conditions: [],
+    text: "",
+    orderBy: "",
+    descending: false,
+    pageSize: 1,
+    pageToken: "",
+  };
+  const deps = { ledger, names: NAMES, clock: new FakeClock() };
+  let csv = "";
+  const request = create(ExportCallsRequestSchema);
+  for await (const part of exportCalls(deps, request, { query, context })) {
+    if ("chunk" in part) csv += part.chunk.toString();
+  }
+  for (const text of texts) {
+    const cell = /[\r\n]/.test(text) ? `"'${text}"` : `'${text}`;
+    assert.equal(csv.split(`,${cell},`).length, 3, JSON.stringify(text));
+  }
 });

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import { settleWhile } from "../support/fake-clock.js";
-import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import {
+  chatEvents,
+  replyEvents,
+  replyJson,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 
 let stub: UpstreamStub;
@@ -243,10 +249,20 @@ test("a body that was read as JSON goes on as JSON, whatever form its head calls
   assert.equal(stub.received.at(-1)?.headers["content-type"], "text/plain; charset=utf-8");
 });
 
-test("a caller that refuses usage is obeyed", async () => {
-  const body = '{"model":"m","stream":true,"stream_options":{"include_usage":false}}';
-  await openai.post("/v1/chat/completions", body);
-  assert.equal(stub.received[0]?.body.toString(), body);
+test("a caller that refuses usage gets none, and what it used is counted all the same", async () => {
+  const without = chatEvents(["Hi"]).join("");
+  for (const include of ["false", "null", "0", '"no"', "[]"]) {
+    stub.script = replyEvents(chatEvents(["Hi"], true));
+    const body = `{"model":"m","stream":true,"stream_options":{"include_usage":${include},"x":1}}`;
+    // eslint-disable-next-line no-await-in-loop -- the stub answers one after the other
+    const answer = await openai.post("/v1/chat/completions", body);
+    // eslint-disable-next-line no-await-in-loop -- as above
+    assert.equal(await answer.text(), without, include);
+    assert.equal(stub.received.at(-1)?.body.toString(), body.replace(include, "true"));
+    const record = openai.sink.records.at(-1);
+    assert.equal(record?.usageSource, "PROVIDER");
+    assert.equal(record?.tokens.output, 7);
+  }
 });
 
 test("a form goes through byte for byte, its model found wherever it stands", async () => {

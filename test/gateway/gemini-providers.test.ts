@@ -199,3 +199,16 @@ test("a model that is not to think thinks as little as it can", async () => {
     assert.deepEqual(asked.generationConfig.thinkingConfig, thinkingConfig, model);
   }
 });
+
+test("a model that ends in half a character is refused before any provider is asked", async () => {
+  for (const [path, body] of ASKED) {
+    const text = JSON.stringify({ ...body, model: "m\ud800" });
+    const answer = await gateway.post(path, text);
+    assert.equal(answer.status, 400);
+    assert.match(await answer.text(), /"The model must be a text\."/);
+  }
+  assert.equal(stub.received.length, 0);
+  const paired = await gateway.post("/v1/responses", '{"model":"m\\ud83d\\ude00","input":"Hi"}');
+  assert.notEqual(paired.status, 400);
+  await paired.text();
+});
