@@ -345,7 +345,7 @@ export class Attempt implements RoundTripListener {
     const { call, lease, thing, listener } = this.#options;
     const { passage, translation } = trip.options;
     const { passages, servedModels } = call.context;
-    passages.prove(passage, lease.target);
+    passages.prove(trip.options.endpoint, passage, lease.target);
     servedModels.note(call.principal, lease.target);
     if (translation === undefined) thing.learnReply(trip, body);
     thing.learnUpload(trip, head);

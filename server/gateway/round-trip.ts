@@ -16,7 +16,7 @@ import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { showsResponse } from "./endpoints.js";
-import { headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
+import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
 import { isResponsesAdvised } from "./passages.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
@@ -285,10 +285,9 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   /** Finds out what it means: it may tell an error, or be the first of several. */
   #readReply(head: ReplyHead, body: Buffer): void {
-    const { passage, translation, endpoint, asksEvents } = this.options;
+    const { passage, translation, asksEvents } = this.options;
     const tokens = passage.codec.replyUsage(body, passage.form);
-    // What is only looked at may have failed long ago.
-    const form = endpoint.model === "NONE" ? "OTHER" : passage.form;
+    const form = failingAs(this.options, passage.form);
     const error = passage.codec.replyFailure(body, form, tokens !== undefined);
     if (error !== undefined) {
       this.#refuse(refusedInside(this.options, head, body, error));
