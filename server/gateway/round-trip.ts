@@ -11,7 +11,13 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import { redactBytes, SecretSieve } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
-import { dislikeIn, refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
+import {
+  dislikeIn,
+  isOtherModel,
+  refusesSummaries,
+  refusesThoughts,
+  refusesUsage,
+} from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
@@ -100,10 +106,11 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   #mayAskOtherwise(failure: AttemptFailure): boolean {
-    const { passage, endpoint, usageAsked } = this.options;
+    const { passage, endpoint, usageAsked, call, lease } = this.options;
     if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
     if (refusesSummaries(passage, failure) || refusesThoughts(passage, failure)) return true;
-    if (dislikeIn(passage, failure) !== undefined) return true;
+    const isOther = isOtherModel(call.book.modelAsked, lease.target);
+    if (dislikeIn(passage, failure, isOther) !== undefined) return true;
     return usageAsked && refusesUsage(failure);
   }
 
