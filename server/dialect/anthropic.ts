@@ -7,7 +7,7 @@ import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./r
 import { nextBoundary } from "./sse.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
-import { isComment, lastError, openingOf, toldError } from "./told-errors.js";
+import { beginsWithError, isComment, lastError, openingOf, toldError } from "./told-errors.js";
 import { anthropicTokens, usageAtEnd } from "./tokens.js";
 import { latin1, utf8 } from "../core/bytes.js";
 
@@ -21,9 +21,8 @@ export const anthropicCodec: DialectCodec = {
   replyFacts: (reply) => wholeFacts(reply, readFacts),
   replyFailure: (reply, form, isCounted) => {
     if (isCounted || form !== "MESSAGES") return undefined;
-    return /^\s*\{\s*"type"\s*:\s*"error"/.test(latin1(reply, 0, 64))
-      ? toldError(utf8(reply))
-      : undefined;
+    const isError = /^\s*\{\s*"type"\s*:\s*"error"/.test(latin1(reply, 0, 64));
+    return isError || beginsWithError(reply) ? toldError(utf8(reply)) : undefined;
   },
   watch: (form, isEvents) => new AnthropicWatch(form, isEvents),
 };

@@ -6,7 +6,7 @@ import { lastObjectOfEvents, topLevelObject } from "./last-object.js";
 import { lastFacts, type ReadFacts, reasonsIn, recordsOf, wholeFacts } from "./reply-facts.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
-import { isComment, lastError, openingOf, toldError } from "./told-errors.js";
+import { beginsWithError, isComment, lastError, openingOf, toldError } from "./told-errors.js";
 import { geminiCacheTokens, geminiTokens } from "./tokens.js";
 import { latin1, utf8 } from "../core/bytes.js";
 
@@ -22,9 +22,7 @@ export const geminiCodec: DialectCodec = {
   replyFacts: (reply) => wholeFacts(reply, readFacts),
   replyFailure: (reply, form, isCounted) => {
     if (isCounted || form !== "GENERATE") return undefined;
-    return /^\s*\{\s*"error"\s*:\s*\{/.test(latin1(reply, 0, 64))
-      ? toldError(utf8(reply))
-      : undefined;
+    return beginsWithError(reply) ? toldError(utf8(reply)) : undefined;
   },
   watch: (form, isEvents) =>
     form === "GENERATE" && !isEvents ? new ArrayWatch() : new GeminiWatch(form, isEvents),

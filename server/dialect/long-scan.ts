@@ -39,6 +39,8 @@ export class LongScan {
   /** Where it has come to. */
   #at = 0;
   #next: Next = "VALUE";
+  /** Where the string begins of which the rest comes next. */
+  #stringAt = 0;
   #values = 0;
   /** What closes the objects and arrays that are open, the outermost first. */
   readonly #closers: number[] = [];
@@ -88,7 +90,7 @@ export class LongScan {
       case "COLON":
         return this.#colon(at);
       case "REST_OF_STRING":
-        return this.#string(at, at, until);
+        return this.#string(this.#stringAt, at, until);
       case "AFTER_VALUE":
         return this.#afterValue(at);
       default:
@@ -114,12 +116,13 @@ export class LongScan {
     return this.#ended(end);
   }
 
-  /** From a place in a string on, which began before it. */
+  /** From a place in a string on, which began at `start`. */
   #string(start: number, at: number, until: number): number {
     const end = restOfString(this.#text, at, this.#end, until);
     if (end >= 0) return this.#ended(end);
     if (end === -1) throw unexpected(start, this.#end);
     this.#next = "REST_OF_STRING";
+    this.#stringAt = start;
     return -2 - end;
   }
 

@@ -15,6 +15,7 @@ import { subtitlesEnd } from "./subtitles.js";
 import { endsWith, Tail } from "./tail.js";
 import { saidInEvent, textShare } from "./text-share.js";
 import {
+  beginsWithError,
   hasError,
   isComment,
   lastError,
@@ -258,10 +259,4 @@ function replyFailure(reply: Buffer, form: StreamForm, isCounted: boolean): stri
   if (form === "RESPONSES" && isUnwell(reply)) return toldError(utf8(reply));
   if (form !== "CHAT" || isCounted || reply.length > ERROR_REPLY_BYTES_MAX) return undefined;
   return namesError(reply) ? toldError(utf8(reply)) : undefined;
-}
-
-function beginsWithError(reply: Buffer): boolean {
-  // Nearly every reply begins with another member, which three bytes show.
-  if (reply[0] === 0x7b && reply[1] === 0x22 && reply[2] !== 0x65) return false;
-  return /^\s*\{\s*"error"\s*:\s*[{"]/.test(latin1(reply, 0, 64));
 }

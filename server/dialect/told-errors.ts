@@ -74,6 +74,13 @@ export function namesError(text: Buffer): boolean {
   return text.includes(ERROR_MEMBER_END) && text.includes(ERROR_MEMBER);
 }
 
+/** The first member of a whole reply is an error. */
+export function beginsWithError(reply: Buffer): boolean {
+  // Nearly every reply begins with another member, which three bytes show.
+  if (reply[0] === 0x7b && reply[1] === 0x22 && reply[2] !== 0x65) return false;
+  return /^\s*\{\s*"error"\s*:\s*[{"]/.test(latin1(reply, 0, 64));
+}
+
 /** Rarer in what passes by than `error` with its quotes or its first letter, at which a search would stop. */
 const SOUGHT = Buffer.from("rror");
 /** Around that, in a text that tells an error: a name or a value, or an event's name. */

@@ -10,6 +10,7 @@ import type { UpstreamRequest } from "../upstream/flight.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import {
   dislikeIn,
+  isOtherModel,
   mayNotKnow,
   refusesSummaries,
   refusesThoughts,
@@ -297,7 +298,8 @@ export class Attempt implements RoundTripListener {
   /** The model has refused what can be left out, and the request is not known to have done so. */
   #learnsDislike(passage: Passage, failure: AttemptFailure): boolean {
     const { call, lease } = this.#options;
-    const dislike = dislikeIn(passage, failure);
+    const isOther = isOtherModel(call.book.modelAsked, lease.target);
+    const dislike = dislikeIn(passage, failure, isOther);
     if (dislike === undefined || this.#dislikes.includes(dislike)) return false;
     call.context.passages.addDislike(lease.target, dislike);
     this.#dislikes = [...this.#dislikes, dislike];
@@ -345,7 +347,7 @@ export class Attempt implements RoundTripListener {
     const { call, lease, thing, listener } = this.#options;
     const { passage, translation } = trip.options;
     const { passages, servedModels } = call.context;
-    passages.prove(passage, lease.target);
+    passages.prove(trip.options.endpoint, passage, lease.target);
     servedModels.note(call.principal, lease.target);
     if (translation === undefined) thing.learnReply(trip, body);
     thing.learnUpload(trip, head);

@@ -103,7 +103,8 @@ export function planCall(input: PlanInput): CallPlan {
       ? router.resolveAny(endpoint.dialect, principal)
       : routeOf(router, modelAsked, principal);
   const route = endpoint.counts ? ofOneModel(found) : found;
-  const served = servable(route, input, streamed);
+  const asked = endpoint.counts ? ofThoseThatCount(route, context.passages) : route;
+  const served = asked && servable(asked, input, streamed);
   if (served === undefined && !endpoint.counts) throw untranslatable(route, endpoint);
   return {
     modelAsked,
@@ -183,6 +184,12 @@ function ofOneModel({ modelAsked, targets }: Route): Route {
   const same = targets.filter((target) => target.upstreamModel === targets[0]?.upstreamModel);
   const known = same.filter((target) => target.takesAny !== true);
   return { modelAsked, targets: known.length > 0 ? known : same };
+}
+
+/** Undefined where none of the providers is known to count, or not known not to. */
+function ofThoseThatCount(route: Route, passages: Passages): Route | undefined {
+  const targets = route.targets.filter((target) => !passages.lacksCounts(target));
+  return targets.length === 0 ? undefined : { ...route, targets };
 }
 
 /** A model may be served, with a key, by providers that cannot be asked to count, and known to others without one. */

@@ -19,6 +19,7 @@ import { HTTP_STATUS } from "./fault-status.js";
 import { Intake, type IntakeListener } from "./intake.js";
 import { faultOf } from "./last-word.js";
 import { problemOf } from "./own-answers.js";
+import { lacksPath } from "./passages.js";
 import { notRecorded, OnRecord } from "./record-round.js";
 import type { Relay } from "./relay.js";
 import type { RelayListener, StreamSource } from "./relay-options.js";
@@ -277,9 +278,13 @@ export class Exchange
   onExhausted(failure: AttemptFailure | undefined, poolFault: Fault | undefined): void {
     this.#relay = undefined;
     if (failure === undefined) {
-      const noKey = poolFault ?? new Fault("internal", "No attempt was made.");
-      if (this.#mayEstimate && noKey.code !== "internal") this.#answerCount();
-      else this.#refuse(noKey);
+      if (this.#mayEstimate && poolFault !== undefined) this.#answerCount();
+      else this.#refuse(poolFault ?? new Fault("internal", "No attempt was made."));
+      return;
+    }
+    const { match } = this.#options;
+    if (match.endpoint.counts && lacksPath(match, failure)) {
+      this.#answerCount();
       return;
     }
     const fault = faultOf(failure, poolFault);

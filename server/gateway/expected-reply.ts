@@ -1,4 +1,5 @@
-import type { WayBack } from "../dialect/translate/translator.js";
+import type { StreamForm } from "../dialect/codec.js";
+import { formOf, type WayBack } from "../dialect/translate/translator.js";
 import type { Endpoint } from "./endpoints.js";
 import { isEvents, type ReplyHead, translatedHead } from "./reply-head.js";
 import { isMarkup, looksLikeJson, looksLikeScalar } from "./reply-look.js";
@@ -58,4 +59,10 @@ export function headForCaller(head: ReplyHead, expected: Expected, id: string): 
   if (translation === undefined) return head;
   const { contentType } = translation;
   return translatedHead(head, { contentType, dialect: endpoint.dialect, id });
+}
+
+/** The form in which a whole reply would tell an error. What is only looked at may have failed long ago. */
+export function failingAs({ endpoint }: Expected, form: StreamForm): StreamForm {
+  if (endpoint.model === "NONE") return "OTHER";
+  return endpoint.counts ? formOf(endpoint.dialect) : form;
 }

@@ -153,7 +153,11 @@ export class Intake {
       }
       estimateOfFile(parts, file)
         .then((estimate) => {
-          if (!this.#book.closed) this.#reserve(plan, principal, estimate);
+          if (this.#book.closed) return;
+          const reader = this.#current(principal);
+          // What the key allows may be less by now.
+          const still = reader === principal ? plan : this.#plan(reader, body, spans);
+          this.#reserve(still, reader, estimate);
         })
         .catch((thrown: unknown) => {
           this.#refuse(thrown);
@@ -163,11 +167,10 @@ export class Intake {
     }
   }
 
-  #reserve(plan: CallPlan, caller: Principal, estimate: Estimate): void {
+  #reserve(plan: CallPlan, principal: Principal, estimate: Estimate): void {
     const { context, match } = this.#options;
     const book = this.#book;
     try {
-      const principal = this.#current(caller);
       book.ticket = context.limiter.admit(principal, estimate, match.endpoint.dialect);
       book.reserved = estimate;
       context.records.begin(book.begun(principal), (fault) => {
@@ -181,16 +184,23 @@ export class Intake {
   }
 
   /**
-   * The caller with its key as it is now. A body takes its time, and so does a turn: a call that was admitted by limits
-   * that hold no more would be booked in budgets that are closed.
+   * The caller with its key as it is now. A body takes its time, and so does a turn: a key that may do less by then, or has
+   * expired, gets no call served, and a call that was admitted by limits that hold no more would be booked in budgets that
+   * are closed. Throws what the authenticator does, and Fault `scope_not_allowed`.
    */
   #current(caller: Principal): Principal {
-    const { authenticator } = this.#options.context;
-    if (authenticator.revision === this.#revision) return caller;
+    const { context, ip, match } = this.#options;
+    const { authenticator } = context;
+    if (authenticator.revision === this.#revision && !this.#hasExpired(caller)) return caller;
     this.#revision = authenticator.revision;
-    const principal = authenticator.current(caller);
+    const principal = authenticator.current(caller, ip);
     this.#book.principal = principal;
+    refuseOutOfScope(principal, match.endpoint.scope);
     return principal;
+  }
+
+  #hasExpired({ clientKey }: Principal): boolean {
+    return clientKey.expiresAt !== null && clientKey.expiresAt <= this.#options.context.clock.now();
   }
 
   #plan(principal: Principal, body: Buffer, spans: MemberSpans | undefined): CallPlan {

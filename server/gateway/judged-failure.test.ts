@@ -31,6 +31,8 @@ test("an error inside a reply has the status with which its provider would say i
     [{ type: "api_error", message: "invalid authentication" }, 500],
     ["Too many requests", 429],
     ["something broke", 500],
+    ["Unexpected endpoint or method. (POST /v1/messages/count_tokens)", 404],
+    ["It said: Unexpected endpoint or method", 500],
     [{ message: 429 }, 500],
     [null, 500],
   ];

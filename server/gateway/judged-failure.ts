@@ -44,13 +44,17 @@ export function failedInside(body: string, nowMs: number): AttemptFailure {
   };
 }
 
+/** LM Studio's server says it of a path that it does not have, with status 200. */
+const NO_SUCH_PATH = /^unexpected endpoint or method\b/i;
+
 /** The status with which a provider would say this over HTTP. */
 function statusOf(body: string): number {
   const told = parseRecord(body)?.["error"];
   const error = isRecord(told) ? told : { message: told };
   const { code, type, status, message } = error;
+  if (typeof message === "string" && NO_SUCH_PATH.test(message)) return 404;
   const number = Number(code);
-  // Not 404 or 405, for those would speak of the path, which has answered.
+  // Else not 404 or 405, for those would speak of the path, which has answered.
   if (Number.isInteger(number) && number >= 400 && number < 600) {
     return number === 404 || number === 405 ? 400 : number;
   }

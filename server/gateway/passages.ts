@@ -61,11 +61,13 @@ interface Known {
 const MODELS_MAX = 1_000;
 
 /**
- * Finds the passage to each target, and remembers what providers of the OpenAI dialect have shown of
- * themselves: many do not have the Responses API, and some models have no other, or call tools there alone.
+ * Finds the passage to each target, and remembers what providers have shown of themselves: many of the OpenAI dialect do
+ * not have the Responses API, and some models have no other, or call tools there alone. Of each dialect many do not count.
  */
 export class Passages {
   readonly #known = new Map<Endpoint, Known[]>();
+  readonly #withCounts = new Set<string>();
+  readonly #withoutCounts = new Set<string>();
   readonly #withResponses = new Set<string>();
   readonly #withoutResponses = new Set<string>();
   readonly #responsesOnly = new Set<string>();
@@ -106,6 +108,11 @@ export class Passages {
     target: RouteTarget,
     { asked, failure }: { readonly asked: StreamForm; readonly failure: AttemptFailure },
   ): boolean {
+    if (endpoint.counts && saysNoSuchPath(failure)) {
+      const { id } = target.provider;
+      if (!this.#withCounts.has(id)) this.#withoutCounts.add(id);
+      return false;
+    }
     if (!endpoint.translates || target.provider.dialect !== "OPENAI") return false;
     if (isResponsesAdvised(endpoint, asked, failure)) {
       const models = saysResponsesOnly(failure) ? this.#responsesOnly : this.#toolsWithoutThought;
@@ -138,9 +145,15 @@ export class Passages {
     return this.#dislikes.size === 0 ? undefined : this.#dislikes.get(modelAt(target));
   }
 
+  /** The provider has shown that it does not count the tokens of requests. */
+  lacksCounts({ provider }: RouteTarget): boolean {
+    return this.#withoutCounts.has(provider.id);
+  }
+
   /** A call was served: what it proves of a provider, no refusal can take back. */
-  prove(passage: Passage, target: RouteTarget): void {
-    if (passage.form === "RESPONSES") this.#withResponses.add(target.provider.id);
+  prove(endpoint: Endpoint, passage: Passage, target: RouteTarget): void {
+    if (endpoint.counts) this.#withCounts.add(target.provider.id);
+    else if (passage.form === "RESPONSES") this.#withResponses.add(target.provider.id);
   }
 
   /** The form in which a target is asked what the endpoint says. */
@@ -186,15 +199,22 @@ function saysResponsesOnly({ httpStatus, detail }: AttemptFailure): boolean {
 const NAMES_A_THING =
   /\b(?:model|id|item|response|conversation|prompt|file|tool|container|skill|store|connector)\b/i;
 
+/** OpenAI's words, and those of llama.cpp's server. */
+const NO_SUCH_PATH = /[Ii]nvalid URL|^HTTP 404: File Not Found$/;
+
 function saysNoSuchPath(failure: AttemptFailure): boolean {
   const { httpStatus, detail } = failure;
   if (httpStatus !== 404 && httpStatus !== 405) return false;
-  return /invalid url/i.test(detail) || !NAMES_A_THING.test(detail);
+  return NO_SUCH_PATH.test(detail) || !NAMES_A_THING.test(detail);
 }
 
-/** True where neither a model nor a thing is asked for and the provider does not have the API at all, as many without files. */
+/**
+ * True where the provider does not have the API at all: as many without files, where neither a model nor a thing is asked
+ * for, or as those that do not count tokens.
+ */
 export function lacksPath({ endpoint, id }: Match, failure: AttemptFailure): boolean {
-  return endpoint.model === "NONE" && id === "" && saysNoSuchPath(failure);
+  const namesNothing = endpoint.model === "NONE" && id === "";
+  return (namesNothing || endpoint.counts) && saysNoSuchPath(failure);
 }
 
 function modelAt(target: RouteTarget): string {

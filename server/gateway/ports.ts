@@ -19,8 +19,11 @@ export interface Authenticator {
   renewed(principal: Principal, ip: string): Principal | undefined;
   /** Rises with each change of a client key: while it stays, all keys are as they were. */
   readonly revision: number;
-  /** A caller of before with its client key as it is now; the same one where that is gone. */
-  current(principal: Principal): Principal;
+  /**
+   * The caller of a call under way, with its client key as it is now. Throws what `authenticate` does, for what is not its
+   * key any more `revoked_api_key`.
+   */
+  current(principal: Principal, ip: string): Principal;
   /** Hears of keys that must not be used any more, so that running streams can be cut. */
   onInvalidated(listener: (clientKeyId: string) => void): () => void;
 }

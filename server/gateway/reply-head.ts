@@ -18,7 +18,7 @@ export interface ReplyHead {
   contentEncoding: string;
   /** Where the provider wants an upload to go on; empty if it says nothing. It does not go on to callers. */
   uploadUrl: string;
-  /** Headers that say when to come back, by lower-case name. */
+  /** Headers that say when to come back, and by which clock; by lower-case name. */
   readonly pacing: Map<string, string> | undefined;
 }
 
@@ -57,7 +57,8 @@ const HEADERS = new HeaderTable<Part>(
 
 const contentTypes = new RepeatedText();
 
-const PACING = /^(?:retry-after(?:-ms)?$|ratelimit$|(?:x-|anthropic-)?ratelimit(?:bysize)?-.)/;
+const PACING =
+  /^(?:date$|retry-after(?:-ms)?$|ratelimit$|(?:x-|anthropic-)?ratelimit(?:bysize)?-.)/;
 
 /** Reads a head where it stands. `dropLimits` leaves out the provider's rate limits where we state our own. */
 export function readReplyHead(

@@ -11,12 +11,18 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import { redactBytes, SecretSieve } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
-import { dislikeIn, refusesSummaries, refusesThoughts, refusesUsage } from "./ways-of-asking.js";
+import {
+  dislikeIn,
+  isOtherModel,
+  refusesSummaries,
+  refusesThoughts,
+  refusesUsage,
+} from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { showsResponse } from "./endpoints.js";
-import { headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
+import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
 import { isResponsesAdvised } from "./passages.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
@@ -100,10 +106,11 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   #mayAskOtherwise(failure: AttemptFailure): boolean {
-    const { passage, endpoint, usageAsked } = this.options;
+    const { passage, endpoint, usageAsked, call, lease } = this.options;
     if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
     if (refusesSummaries(passage, failure) || refusesThoughts(passage, failure)) return true;
-    if (dislikeIn(passage, failure) !== undefined) return true;
+    const isOther = isOtherModel(call.book.modelAsked, lease.target);
+    if (dislikeIn(passage, failure, isOther) !== undefined) return true;
     return usageAsked && refusesUsage(failure);
   }
 
@@ -286,10 +293,9 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   /** Finds out what it means: it may tell an error, or be the first of several. */
   #readReply(head: ReplyHead, body: Buffer): void {
-    const { passage, translation, endpoint, asksEvents } = this.options;
+    const { passage, translation, asksEvents } = this.options;
     const tokens = passage.codec.replyUsage(body, passage.form);
-    // What is only looked at may have failed long ago.
-    const form = endpoint.model === "NONE" ? "OTHER" : passage.form;
+    const form = failingAs(this.options, passage.form);
     const error = passage.codec.replyFailure(body, form, tokens !== undefined);
     if (error !== undefined) {
       this.#refuse(refusedInside(this.options, head, body, error));

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type { RouteTarget } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
 import { NAMED } from "../dialect/kept-ids.js";
+import { withoutDisliked } from "../dialect/translate/disliked-members.js";
 import { withoutForeignThoughts } from "../dialect/translate/foreign-thoughts.js";
 import { mayNameKept, withKeptItems } from "../dialect/translate/kept-items.js";
 import type { CallInput, WayBack } from "../dialect/translate/translator.js";
@@ -10,6 +11,7 @@ import type { CallPlan } from "./call-plan.js";
 import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Passage } from "./passages.js";
+import { isOtherModel } from "./ways-of-asking.js";
 
 /** The body for one target: the caller's own bytes, but for what must differ, or their translation. */
 export interface TargetBody {
@@ -79,6 +81,12 @@ function ownBody(
   const form = requestForm(endpoint);
   if (form === "RESPONSES" && mayNameKept(bytes)) {
     bytes = withKeptItems(bytes, inputOf(call, plan).memory);
+  }
+  if (form === "CHAT") {
+    const dislikes = call.context.passages.dislikesOf(target);
+    if (dislikes !== undefined) {
+      bytes = withoutDisliked(bytes, dislikes, isOtherModel(plan.modelAsked, target));
+    }
   }
   bytes = withoutForeignThoughts(bytes, form);
   return { bytes, usageAsked, translation: undefined };

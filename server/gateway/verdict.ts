@@ -12,7 +12,7 @@ import {
 } from "./error-words.js";
 import { errorOf, type ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
-import { overloadWaitMs, quotaWaitMs, rateWaitMs } from "./waits.js";
+import { overloadWaitMs, quotaWaitMs, rateWaitMs, writersNow } from "./waits.js";
 
 /** What a provider's refusal means for its key and for the call. */
 export interface Verdict {
@@ -30,7 +30,7 @@ export interface Verdict {
 /** What a refusal says beside its body: over HTTP in its head, inside a reply by the error's own name. */
 export type RefusalHead = Pick<ReplyHead, "httpStatus" | "contentType" | "pacing">;
 
-/** Judges a reply that is no success. `nowMs` is the wall clock, for dates in headers. */
+/** Judges a reply that is no success. `nowMs` is our wall clock, for moments where the head has no `Date`. */
 export function judge(head: RefusalHead, body: string, nowMs: number): Verdict {
   const error = errorOf(body);
   const tooLarge = isTooLarge(head, error);
@@ -38,7 +38,7 @@ export function judge(head: RefusalHead, body: string, nowMs: number): Verdict {
   return {
     outcome,
     elsewhere: outcome !== "REQUEST_REFUSED" || namesForeign(error) || tooLarge,
-    retryAfterMs: waitMs(outcome, head, error, nowMs),
+    retryAfterMs: waitMs(outcome, head, error, writersNow(head, nowMs)),
     said: error.text === "" ? plainText(head, error) : error.text,
     passable: error.found && (head.httpStatus !== 403 || outcome !== "PROVIDER_ERROR"),
   };

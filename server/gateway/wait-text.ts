@@ -18,7 +18,7 @@ const EPOCH_SECONDS_MIN = 1e9;
 const EPOCH_MS_MIN = 1e12;
 
 /**
- * Milliseconds from `nowMs`, the wall clock, that a provider's text tells to wait: seconds, `6m0s`, a moment in
+ * Milliseconds from `nowMs`, by the clock of whoever wrote it, that a provider's text tells to wait: seconds, `6m0s`, a moment in
  * seconds or milliseconds since the epoch, or a date. Of a header that came twice the first. Undefined for what
  * is none of these, and for a moment that has passed.
  */
@@ -27,7 +27,12 @@ export function waitIn(text: string | undefined, nowMs: number): number | undefi
   const number = NUMBER.exec(text)?.[1];
   if (number !== undefined) return ofNumber(Number(number), nowMs);
   if (DURATION.test(text)) return ofDuration(text);
-  return DATE.test(text) ? until(Date.parse(text), nowMs) : undefined;
+  return until(dateIn(text), nowMs);
+}
+
+/** The moment that a reply's `Date` tells; NaN for what is none. */
+export function dateIn(text: string | undefined): number {
+  return text !== undefined && DATE.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 function ofNumber(value: number, nowMs: number): number | undefined {

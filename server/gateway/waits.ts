@@ -1,9 +1,9 @@
-import { MINUTE_MS } from "../core/durations.js";
+import { MINUTE_MS, SECOND_MS } from "../core/durations.js";
 import { QUOTA_RESET_MAX_MS, RETRY_AFTER_MAX_MS } from "../core/rests.js";
 import { isRecord } from "../core/record.js";
 import type { ProviderError } from "./provider-error.js";
 import type { ReplyHead } from "./reply-head.js";
-import { waitIn } from "./wait-text.js";
+import { dateIn, waitIn } from "./wait-text.js";
 
 /** Nobody knows when an overload ends, and one that guesses long must not cost more than failures do. */
 const OVERLOAD_WAIT_MS_MAX = MINUTE_MS;
@@ -11,6 +11,18 @@ const OVERLOAD_WAIT_MS_MAX = MINUTE_MS;
 type Pacing = ReadonlyMap<string, string>;
 
 type Paced = Pick<ReplyHead, "pacing">;
+
+/** `Date` tells whole seconds, and was written before the reply was sent: so little says nothing of the clocks. */
+const SAME_CLOCK_MS = 2 * SECOND_MS;
+
+/**
+ * The wall clock of whoever wrote the head, in milliseconds: the moments in a reply are by that one, and either may be
+ * wrong. `nowMs`: ours, which is finer where both agree, and stands for one that is not told.
+ */
+export function writersNow({ pacing }: Paced, nowMs: number): number {
+  const writtenAt = dateIn(pacing?.get("date"));
+  return Math.abs(writtenAt - nowMs) > SAME_CLOCK_MS ? writtenAt : nowMs;
+}
 
 /**
  * Until a limit of rate is over, in milliseconds, an hour at most: the provider's own word first, then the

@@ -77,15 +77,36 @@ const DISLIKES: readonly (readonly [Dislike, RegExp])[] = [
 /** So say the templates of Qwen's models, of which some servers quote a whole piece before. */
 const LATER_SYSTEM_MESSAGE = /system message must be at the beginning/i;
 
-/** What the model refused of a translated request; undefined where it is something else. Callers are told of their own. */
+/** What can be left out of a caller's own words where the model is another than the one that the caller named. */
+const LEFT_OUT: ReadonlySet<Dislike> = new Set(["SAMPLING", "STOP"]);
+
+/**
+ * What the model refused of a request that need not be said, or can be said otherwise; undefined where it is something
+ * else. Of their own words callers are told, unless they did not choose the model or nothing is lost by other ones.
+ */
 export function dislikeIn(
   { translator, form }: { readonly translator: Passage["translator"]; readonly form: StreamForm },
   { detail, httpStatus, reply }: AttemptFailure,
+  isOther: boolean,
 ): Dislike | undefined {
-  if (translator === undefined || form !== "CHAT") return undefined;
+  if (form !== "CHAT") return undefined;
+  const isTranslated = translator !== undefined;
   const mayQuote = httpStatus === 400 || httpStatus === 500;
-  if (mayQuote && LATER_SYSTEM_MESSAGE.test(reply?.body ?? detail)) return "LATER_SYSTEM_MESSAGE";
-  return DISLIKES.find(([, words]) => words.test(detail))?.[0];
+  if (isTranslated && mayQuote && LATER_SYSTEM_MESSAGE.test(reply?.body ?? detail))
+    return "LATER_SYSTEM_MESSAGE";
+  const dislike = DISLIKES.find(([, words]) => words.test(detail))?.[0];
+  if (isTranslated || dislike === undefined || dislike === "OLDER_LIMIT") return dislike;
+  return isOther && LEFT_OUT.has(dislike) ? dislike : undefined;
+}
+
+/** A target serves another model than its caller named, as an alias or a fallback does. */
+export function isOtherModel(
+  asked: string,
+  { upstreamModel, provider }: Pick<RouteTarget, "upstreamModel" | "provider">,
+): boolean {
+  if (asked === upstreamModel) return false;
+  const [named, model] = [asked.toLowerCase(), upstreamModel.toLowerCase()];
+  return named !== model && named !== `${provider.slug}/${model}`;
 }
 
 /** Kinds of items and tools that OpenAI made for agents, and others with a Responses API may not know. */

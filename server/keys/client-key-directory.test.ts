@@ -162,14 +162,14 @@ test("streams hear of a revoked, disabled, deleted or rotated key, and of a bann
     (id: string) => keys.rotate(alice, id, { graceMs: 0 }),
   ]) {
     const { id, principal } = await make();
-    assert.equal(world.directory.stillValid(principal), true);
+    assert.ok(world.directory.validKey(principal));
     await end(id);
-    assert.equal(world.directory.stillValid(principal), false);
+    assert.equal(world.directory.validKey(principal), undefined);
     assert.deepEqual(heard.splice(0), [id]);
   }
   const { id, principal } = await make();
   await world.users.ban(world.root, alice.userId ?? "");
-  assert.equal(world.directory.stillValid(principal), false);
+  assert.equal(world.directory.validKey(principal), undefined);
   assert.ok(heard.includes(id));
 });
 
@@ -182,10 +182,10 @@ test("streams go on through changes that take nothing away", async () => {
   const principal = world.directory.authenticate(presentedKey(made.secret.reveal()), "");
   await world.clientKeys.update(world.alice, made.clientKey.id, { name: "b" });
   await world.clientKeys.rotate(world.alice, made.clientKey.id, { graceMs: HOUR_MS });
-  assert.equal(world.directory.stillValid(principal), true);
+  assert.ok(world.directory.validKey(principal));
   // A call that began in time may end, although its key expires meanwhile.
   world.clock.advance(HOUR_MS - 1);
-  assert.equal(world.directory.stillValid(principal), true);
+  assert.ok(world.directory.validKey(principal));
   assert.deepEqual(heard, []);
 });
 
@@ -209,15 +209,21 @@ test("a caller that waits hears that keys have changed, and has its own as it is
   const world = await startWorld();
   const { clientKeys: keys, alice, directory } = world;
   const { clientKey, secret } = await keys.create(alice, { name: "a" });
-  const principal = directory.authenticate(presentedKey(secret.reveal()), "");
+  const here = "192.0.2.1";
+  const principal = directory.authenticate(presentedKey(secret.reveal()), here);
   const { revision } = directory;
-  assert.deepEqual(directory.current(principal), principal);
+  assert.deepEqual(directory.current(principal, here), principal);
   assert.equal(directory.revision, revision);
-  await keys.update(alice, clientKey.id, { modelAllowlist: ["m"] });
+  await keys.update(alice, clientKey.id, { modelAllowlist: ["m"], ipAllowlist: [here] });
   assert.notEqual(directory.revision, revision);
-  assert.deepEqual(directory.current(principal).clientKey.modelAllowlist, ["m"]);
+  assert.deepEqual(directory.current(principal, here).clientKey.modelAllowlist, ["m"]);
+  assert.throws(() => directory.current(principal, "192.0.2.2"), { code: "ip_not_allowed" });
+  const expiresAt = world.clock.now() + HOUR_MS;
+  await keys.update(alice, clientKey.id, { expiresAt });
+  world.clock.advance(HOUR_MS);
+  assert.throws(() => directory.current(principal, here), { code: "expired_api_key" });
   await keys.delete(alice, clientKey.id);
-  assert.equal(directory.current(principal), principal);
+  assert.throws(() => directory.current(principal, here), { code: "revoked_api_key" });
 });
 
 test("a listener that fails does not keep the others from hearing", async () => {

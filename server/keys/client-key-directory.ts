@@ -123,16 +123,16 @@ export class ClientKeyDirectory {
   }
 
   /**
-   * True as long as a call of this principal may go on: its key not revoked, disabled or deleted, its
-   * secret not replaced without grace, its owner's account working. A call that began before its key
-   * expired may end.
+   * The key of a principal of before as it is now, as long as its calls may go on: it was not revoked, disabled or
+   * deleted, its secret not replaced without grace, its owner's account works. Else undefined. A call that was admitted
+   * before its key expired may end.
    */
-  stillValid(principal: Principal): boolean {
-    const row = this.#table.rowOfId(principal.clientKey.id);
-    if (row < 0 || !this.#table.isOn(row) || this.#stopped.has(principal.ownerId)) return false;
-    if (this.#table.macAt(row) === principal.clientKey.mac) return true;
+  validKey({ clientKey, ownerId }: Principal): KnownClientKey | undefined {
+    const row = this.#table.rowOfId(clientKey.id);
+    if (row < 0 || !this.#table.isOn(row) || this.#stopped.has(ownerId)) return undefined;
     const key = this.#table.keyAt(row);
-    return key.previousMac === principal.clientKey.mac && this.#inGrace(key);
+    if (key.mac === clientKey.mac) return key;
+    return key.previousMac === clientKey.mac && this.#inGrace(key) ? key : undefined;
   }
 
   /**
@@ -140,8 +140,8 @@ export class ClientKeyDirectory {
    * does.
    */
   renewed(principal: Principal, ip: string): Principal | undefined {
-    if (!this.stillValid(principal)) return undefined;
-    const key = this.#table.keyAt(this.#table.rowOfId(principal.clientKey.id));
+    const key = this.validKey(principal);
+    if (key === undefined) return undefined;
     this.#requireUsable(key, ip);
     this.#uses.count(key.id, ip);
     return { clientKey: key, ownerId: key.ownerId };
@@ -152,11 +152,13 @@ export class ClientKeyDirectory {
     return this.#revision;
   }
 
-  /** A principal of before with its key as it is now, whether that may be used or not; the same one where it is gone. */
-  current(principal: Principal): Principal {
-    const row = this.#table.rowOfId(principal.clientKey.id);
-    if (row < 0) return principal;
-    return { clientKey: this.#table.keyAt(row), ownerId: principal.ownerId };
+  /** See `gateway/ports`. */
+  current(principal: Principal, ip: string): Principal {
+    const key = this.validKey(principal);
+    if (key === undefined)
+      throw new Fault("revoked_api_key", "This API key was revoked or disabled.");
+    this.#requireUsable(key, ip);
+    return { clientKey: key, ownerId: key.ownerId };
   }
 
   /** Calls `listener` with each key that must not be used any more; the returned function ends it. */

@@ -47,8 +47,7 @@ export interface EarlierIdentity {
 /** Recognises client keys; the directory does. */
 export interface ClientKeyCheck {
   authenticate(presented: PresentedKey, ip: string): Principal;
-  stillValid(principal: Principal): boolean;
-  current(principal: Principal): Principal;
+  validKey(principal: Principal): Principal["clientKey"] | undefined;
   onInvalidated(listener: (clientKeyId: string) => void): () => void;
 }
 
@@ -132,10 +131,10 @@ export class Identities {
   }
 
   #endOfKey(principal: Principal): Fault | undefined {
-    if (!this.#clientKeys.stillValid(principal)) {
+    const clientKey = this.#clientKeys.validKey(principal);
+    if (clientKey === undefined) {
       return new Fault("revoked_api_key", "The client key was revoked or disabled meanwhile.");
     }
-    const { clientKey } = this.#clientKeys.current(principal);
     return inScope(clientKey, "control") ? undefined : outOfScope();
   }
 

@@ -63,14 +63,17 @@ export class BudgetAccount {
     if (book !== null) add(book.counted.spent, spent, 1);
   }
 
-  /** The part of the budget that has no room for the estimate; null when both have. */
-  overrun(budget: Budget, estimate: Used): Overrun | null {
+  /**
+   * The part of the budget that has no room for the estimate; null when both have. `aside` is set aside beside what is
+   * reserved here.
+   */
+  overrun(budget: Budget, estimate: Used, aside: Used): Overrun | null {
     const { counted, endMs } = this.#books.current;
     const { spent, reserved } = counted;
     for (const part of PARTS) {
       const limit = budget[part];
       if (limit === null) continue;
-      const left = limit - spent[part] - reserved[part];
+      const left = limit - spent[part] - reserved[part] - aside[part];
       // A call of an unpriced model, whose cost is taken for 0, still needs a budget that is not used up.
       if (estimate[part] > left || left <= 0) {
         return { part, limit, left: Math.max(0, left), needed: estimate[part], resetsAt: endMs };

@@ -65,6 +65,9 @@ export class LimitSubject {
   #isComplete = false;
   /** One for each period that a budget was set for. */
   readonly #accounts: BudgetAccount[] = [];
+  /** How often something is set aside beyond calls, and how much in all. */
+  #asides = 0;
+  readonly #aside = { tokens: 0, costMicros: 0 };
 
   constructor(kind: SubjectKind) {
     this.kind = kind;
@@ -137,7 +140,7 @@ export class LimitSubject {
     let last: Refusal | null = null;
     for (const budget of limits.budgets) {
       const account = this.account(budget.period, now.wallMs);
-      const overrun = account.overrun(budget, spendingOf(estimate));
+      const overrun = account.overrun(budget, spendingOf(estimate), this.#aside);
       if (overrun === null) continue;
       const { remedy = FEWER_TOKENS } = estimate;
       last = longer(last, this.#overrunRefusal(budget, { ...overrun, remedy }, now.wallMs));
@@ -179,16 +182,30 @@ export class LimitSubject {
     };
   }
 
-  /** Sets something aside in all accounts, for what is used beyond any call. What comes back gives it back. */
+  /**
+   * Sets something aside in all budgets, for what is used beyond any call and at its end: in those too that are set, or
+   * begin anew, before that. What comes back gives it back; called once.
+   */
   setAside(estimate: Estimate): () => void {
-    const spending = spendingOf(estimate);
-    const reservations = this.#accounts.map((account) => ({
-      account,
-      reservation: account.reserve(spending),
-    }));
+    const { tokens, costMicros } = spendingOf(estimate);
+    const aside = this.#aside;
+    this.#asides++;
+    aside.tokens += tokens;
+    aside.costMicros += costMicros;
     return () => {
-      for (const { account, reservation } of reservations) account.settle(reservation, NOTHING);
+      this.#asides--;
+      aside.tokens -= tokens;
+      aside.costMicros -= costMicros;
     };
+  }
+
+  /** What is used of a budget; what is set aside counts as used. */
+  budgetUse({ period }: Budget, wallMs: number): Used {
+    const account = this.openAccount(period);
+    if (account === undefined) return NOTHING;
+    const { tokens, costMicros } = account.used(wallMs);
+    const aside = this.#aside;
+    return { tokens: tokens + aside.tokens, costMicros: costMicros + aside.costMicros };
   }
 
   /** Gives back a hold and books what was used instead. */
@@ -215,6 +232,7 @@ export class LimitSubject {
     return (
       this.#inFlight === 0 &&
       this.#unheld === 0 &&
+      this.#asides === 0 &&
       this.#accounts.every((account) => account.isOver(now.wallMs)) &&
       this.#requests.isIdle(now.monotonicMs) &&
       this.#tokens.isIdle(now.monotonicMs)

@@ -9,6 +9,7 @@ import { UNLIMITED, type Budget, type Limits } from "../core/limits.js";
 import type { Dialect } from "../core/provider.js";
 import { periodEnd, periodStart } from "../core/period.js";
 import { duration } from "./headers.js";
+import type { SubjectId } from "./limit-subject.js";
 import { Limiter, type LimiterOptions, SERVER, type Ticket } from "./limiter.js";
 import { restoreBudgets } from "./restore-budgets.js";
 
@@ -626,8 +627,54 @@ test("what is set aside for a batch is free again as soon as it is given back", 
   assert.equal(admitted(limiter, principal, 2), 1);
   second();
   assert.equal(admitted(limiter, principal, 2), 1);
-  // Of those without a budget nothing is set aside.
-  world().limiter.setAside(holder, LATER)();
+});
+
+test("what a batch may use is set aside in budgets that are set, or begin anew, before it is counted", () => {
+  const daily = { budgets: [{ period: "DAY", tokens: null, costMicros: 2_000 }] } as const;
+  const monthly = { budgets: [{ period: "MONTH", tokens: null, costMicros: 2_000 }] } as const;
+  for (const limited of ["KEY", "USER", "SERVER"] as const) {
+    let limits: Limits = UNLIMITED;
+    const whose = (kind: typeof limited): Limits => (limited === kind ? limits : UNLIMITED);
+    const { limiter, clock } = world({
+      ownerLimits: () => whose("USER"),
+      serverLimits: () => whose("SERVER"),
+    });
+    const principal = (): Principal => who(whose("KEY"));
+    const { clientKey, ownerId } = principal();
+    const subject: SubjectId = {
+      KEY: { kind: "client key", id: clientKey.id } as const,
+      USER: { kind: "user", id: ownerId } as const,
+      SERVER,
+    }[limited];
+    const giveBack = limiter.setAside({ clientKeyId: clientKey.id, ownerId }, LATER);
+    for (const next of [daily, monthly]) {
+      limits = { ...UNLIMITED, ...next };
+      limiter.setLimits(subject, limits);
+      assert.equal(admitted(limiter, principal(), 2), 1, limited);
+      assert.equal(limiter.budgetUse(subject, next.budgets)[0]?.costMicros, 2_000);
+      clock.advance(40 * DAY_MS);
+      assert.equal(limiter.budgetUse(subject, next.budgets)[0]?.costMicros, 1_000);
+      assert.equal(admitted(limiter, principal(), 2), 1, limited);
+    }
+    clock.advance(40 * DAY_MS);
+    giveBack();
+    assert.equal(limiter.budgetUse(subject, monthly.budgets)[0]?.costMicros, 0);
+    assert.equal(admitted(limiter, principal(), 3), 2, limited);
+  }
+});
+
+test("those of whom only a batch is known are forgotten once it is counted", () => {
+  const { limiter, clock } = world();
+  const giveBack = limiter.setAside({ clientKeyId: "ck_1", ownerId: "usr_1" }, LATER);
+  const passes = (): void => {
+    for (let calls = 0; calls < 200; calls++) admits(limiter, who({}, "ck_other", "usr_other"));
+  };
+  passes();
+  assert.equal(limiter.size, 3);
+  giveBack();
+  clock.advance(DAY_MS);
+  passes();
+  assert.equal(limiter.size, 0);
 });
 
 test("a caller has a budget where the key, its user or the server has one", () => {

@@ -153,13 +153,21 @@ export class Limiter {
     }
   }
 
-  /** Sets aside in budgets what a batch may use. What comes back gives it back; called once. */
-  setAside(holder: Pick<EndedCall, "clientKeyId" | "ownerId">, estimate: Estimate): () => void {
-    const holds = subjectsOf(holder).flatMap(
-      (id) => this.#subjects.get(id)?.setAside(estimate) ?? [],
-    );
+  /**
+   * Sets aside what a batch may use, in the budgets that there are and in those that are set until it is counted. What
+   * comes back gives it back; called once.
+   */
+  setAside(
+    { clientKeyId, ownerId }: Pick<EndedCall, "clientKeyId" | "ownerId">,
+    estimate: Estimate,
+  ): () => void {
+    const ofKey = this.#subject({ kind: "client key", id: clientKeyId }).setAside(estimate);
+    const ofUser = this.#subject({ kind: "user", id: ownerId }).setAside(estimate);
+    const ofServer = this.#subject(SERVER).setAside(estimate);
     return () => {
-      for (const giveBack of holds) giveBack();
+      ofKey();
+      ofUser();
+      ofServer();
     };
   }
 
@@ -191,7 +199,7 @@ export class Limiter {
     const { wallMs } = this.#now();
     const subject = this.#subjects.get(id);
     return budgets.map((budget) => {
-      const used = subject?.openAccount(budget.period)?.used(wallMs) ?? NOTHING;
+      const used = subject?.budgetUse(budget, wallMs) ?? NOTHING;
       return {
         budget,
         tokens: used.tokens,

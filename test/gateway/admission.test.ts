@@ -92,6 +92,80 @@ test("a client key that floods the server shuts no other one out", async () => {
   assert.deepEqual([queue.active, queue.waiting], [0, 0]);
 });
 
+for (const [name, change, status, code] of [
+  ["is for other models", { modelAllowlist: ["other"] }, 403, "model_not_allowed"],
+  ["is for other endpoints", { scopes: ["embeddings"] }, 403, "scope_not_allowed"],
+  [
+    "is for other addresses",
+    { refusal: new Fault("ip_not_allowed", "Not from there.") },
+    403,
+    "ip_not_allowed",
+  ],
+] as const) {
+  test(`a key that ${name} since its call began to wait for its turn gets nothing served`, async () => {
+    const clock = new FakeClock();
+    const queue = new AdmissionQueue({
+      clock,
+      activeMax: 1,
+      waitingMax: 1,
+      waitMaxMs: () => 5_000,
+    });
+    const gateway = await gatewayWith(queue);
+    const { release, held } = holding();
+    const first = gateway.post("/v1/chat/completions", CHAT);
+    await held.reached(1);
+    const second = gateway.post("/v1/chat/completions", CHAT);
+    await settleWhile(() => queue.waiting === 0);
+    gateway.authenticator.change(change);
+    release();
+    const refused = await second;
+    assert.equal(refused.status, status);
+    assert.match(await refused.text(), new RegExp(`"code":"${code}"`));
+    assert.equal((await first).status, 200);
+    assert.equal(held.count, 1);
+    assert.equal(gateway.sink.records[1]?.errorCode, code);
+    assert.deepEqual([queue.active, queue.waiting], [0, 0]);
+  });
+}
+
+test("a key that expires while a body comes gets nothing served, and one that expires later does", async () => {
+  const clock = new FakeClock();
+  const gateway = await startGateway({ providers: [{ baseUrl: `${stub.origin}/v1` }], clock });
+  gateways.push(gateway);
+  stub.script = replyJson(200, CHAT_REPLY);
+  stub.received.length = 0;
+  const { authenticator } = gateway;
+  authenticator.expiresAt = clock.now() + 60_000;
+  for (const [waitedMs, status] of [
+    [59_999, 200],
+    [1, 401],
+  ] as const) {
+    let sendRest = (): void => undefined;
+    const rest = new Promise<void>((resolve) => {
+      sendRest = resolve;
+    });
+    async function* body(): AsyncGenerator<Buffer> {
+      const text = Buffer.from(JSON.stringify(CHAT));
+      yield text.subarray(0, 5);
+      await rest;
+      yield text.subarray(5);
+    }
+    const seen = authenticator.presented.length;
+    const pending = gateway.fetch("/v1/chat/completions", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: body(),
+      duplex: "half",
+    });
+    await settleWhile(() => authenticator.presented.length === seen);
+    clock.advance(waitedMs);
+    if (status === 401) authenticator.refusal = new Fault("expired_api_key", "It has expired.");
+    sendRest();
+    assert.equal((await pending).status, status);
+  }
+  assert.equal(stub.received.length, 1);
+});
+
 test("a user with many client keys gets no more turns than one with one", async () => {
   const clock = new FakeClock();
   const queue = new AdmissionQueue({ clock, activeMax: 1, waitingMax: 5, waitMaxMs: () => 5_000 });

@@ -215,3 +215,83 @@ for (const [status, message] of [
     ]);
   });
 }
+
+const REFUSED: readonly (readonly [string, string])[] = [
+  [
+    "max_tokens",
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+  ],
+  [
+    "temperature",
+    "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported.",
+  ],
+  ["stop", "Unsupported parameter: 'stop' is not supported with this model."],
+];
+
+/** As OpenAI's reasoning models do, one after the other. */
+function refuseLikeReasoningModels(): void {
+  stub.script = (received, res) => {
+    const body = JSON.parse(received.body.toString()) as Record<string, unknown>;
+    const [, message] = REFUSED.find(([name]) => body[name] !== undefined) ?? [];
+    const error = { message, type: "invalid_request_error", code: null };
+    const reply = replyJson(400, JSON.stringify({ error }));
+    return (message === undefined ? replyJson(200, CHAT_REPLY) : reply)(received, res);
+  };
+}
+
+const CHAT = { messages: [{ role: "user", content: "Go." }], max_tokens: 50 };
+
+test("a chat of OpenAI's older words goes on under the newer name of its limit, and at once from then on", async () => {
+  refuseLikeReasoningModels();
+  const { post } = await gateway().then((started) => ({
+    post: (body: object) => started.post("/v1/chat/completions", body),
+  }));
+  const model = "my-model";
+  for (const stream of [false, undefined]) {
+    assert.equal((await post({ model, ...CHAT, stream })).status, 200);
+  }
+  const bodies = stub.received.map(({ body }) => JSON.parse(body.toString()) as object);
+  const { max_tokens: limit, ...rest } = CHAT;
+  const renamed = { model, ...rest, max_completion_tokens: limit };
+  assert.deepEqual(bodies, [
+    { model, ...CHAT, stream: false },
+    { ...renamed, stream: false },
+    renamed,
+  ]);
+  // Who says both, or what is no limit's name, is told.
+  const both = await post({ model, ...CHAT, max_completion_tokens: 60 });
+  assert.equal(both.status, 400);
+  const hot = await post({ model, ...CHAT, temperature: 0.2 });
+  assert.equal(hot.status, 400);
+  assert.match(await hot.text(), /'temperature' does not support/);
+});
+
+test("what another model refuses than the caller named is left out of a chat, as of what is translated", async () => {
+  for (const [asked, isServed] of [
+    ["smart", true],
+    ["my-model", false],
+    ["MY-MODEL", false],
+    ["openai/my-model", false],
+  ] as const) {
+    refuseLikeReasoningModels();
+    stub.received.length = 0;
+    const started = await startGateway({
+      providers: [{ baseUrl: `${stub.origin}/v1`, slug: "openai" }],
+      aliases: { [asked]: "my-model" },
+    });
+    gateways.push(started);
+    const body = { ...CHAT, model: asked, temperature: 0.2, top_p: 0.5, stop: ["x"], seed: 3 };
+    for (let call = 0; call < 2; call++) {
+      const response = await started.post("/v1/chat/completions", body);
+      assert.equal(response.status, isServed ? 200 : 400, asked);
+    }
+    if (!isServed) continue;
+    assert.equal(stub.received.length, 5, "what was refused once is not asked again");
+    assert.deepEqual(JSON.parse(stub.received[4]!.body.toString()), {
+      model: "my-model",
+      messages: CHAT.messages,
+      max_completion_tokens: 50,
+      seed: 3,
+    });
+  }
+});

@@ -233,6 +233,8 @@ export class FakeAuthenticator implements Authenticator {
   ownerId = "usr_owner";
   kind: ClientKey["kind"] = "STANDARD";
   scopes: ClientKey["scopes"] = [];
+  expiresAt: number | null = null;
+  revision = 0;
 
   authenticate(presented: PresentedKey, ip: string): Principal {
     this.presented.push(presented.text);
@@ -247,17 +249,22 @@ export class FakeAuthenticator implements Authenticator {
     return this.refusal === undefined ? this.#principal() : undefined;
   }
 
-  get revision(): number {
-    return 0;
+  current(_principal: Principal, ip: string): Principal {
+    this.ips.push(ip);
+    if (this.refusal !== undefined) throw this.refusal;
+    return this.#principal();
   }
 
-  current(principal: Principal): Principal {
-    return principal;
+  /** The key is from now on as it has been set here. */
+  change(part: Partial<Pick<this, "refusal" | "modelAllowlist" | "scopes">>): void {
+    Object.assign(this, part);
+    this.revision++;
   }
 
   #principal(): Principal {
-    const { clientKeyId: id, ownerId, kind, modelAllowlist, scopes } = this;
-    return { clientKey: { ...clientKey(), id, ownerId, kind, modelAllowlist, scopes }, ownerId };
+    const { clientKeyId: id, ownerId, kind, modelAllowlist, scopes, expiresAt } = this;
+    const key = { ...clientKey(), id, ownerId, kind, modelAllowlist, scopes, expiresAt };
+    return { clientKey: key, ownerId };
   }
 
   onInvalidated(listener: (clientKeyId: string) => void): () => void {

@@ -144,7 +144,9 @@ test("a spend limit that Anthropic tells as the request's fault rests the key un
     [limit.replace("specified", "specified workspace"), 2 * 86_400_000],
     [limit.replace("2026", "2025"), null],
   ] as const) {
-    const { status, pool } = await call(inTurn(says(400, anthropics(message)), ok), { clock });
+    const date = new Date(clock.now()).toUTCString();
+    const refused = says(400, anthropics(message), { date });
+    const { status, pool } = await call(inTurn(refused, ok), { clock });
     assert.equal(status, 200);
     assert.deepEqual(pool.outcomes, ["QUOTA_EXHAUSTED", "OK"]);
     assert.equal(pool.releases[0]?.result.retryAfterMs, wanted, message);
@@ -457,11 +459,36 @@ for (const [name, headers, body, wanted] of [
   ["a day", {}, spoken("Please try again in 24h0m0s."), 3_600_000],
 ] as const) {
   test(`a limit of rate is believed with its time to wait: ${name}`, async () => {
-    const { pool } = await call(inTurn(says(429, body, headers), ok), {
+    const date = new Date(NOW).toUTCString();
+    const { pool } = await call(inTurn(says(429, body, { date, ...headers }), ok), {
       clock: new FakeClock(NOW),
     });
     assert.deepEqual(pool.outcomes, ["RATE_LIMITED", "OK"]);
     assert.equal(pool.releases[0]?.result.retryAfterMs, wanted);
+  });
+}
+
+for (const [name, ours, date, wanted] of [
+  ["ours is an hour behind", NOW - 3_600_000, new Date(NOW).toUTCString(), 42_000],
+  ["ours is an hour ahead", NOW + 3_600_000, new Date(NOW).toUTCString(), 42_000],
+  ["both agree, as far as seconds tell", NOW + 1500, new Date(NOW).toUTCString(), 40_500],
+  ["the reply tells no date", NOW, "", 42_000],
+  ["what the reply tells is no date", NOW, "7", 42_000],
+] as const) {
+  test(`a moment is one of the provider's clock: ${name}`, async () => {
+    const clock = new FakeClock(ours);
+    const moment = new Date(IN_42_S).toISOString();
+    const limited = says(429, {}, { date, "retry-after": moment });
+    const reset = { "anthropic-ratelimit-tokens-remaining": "0" };
+    const used = says(429, {}, { date, ...reset, "anthropic-ratelimit-tokens-reset": moment });
+    const inside = says(429, openRouters(String(IN_42_S)), { date });
+    const metadata = { limit_source: "openrouter_workspace_budget", resets_at: moment };
+    const error = { code: 403, message: "Budget limit exceeded", metadata };
+    const spent = says(403, { error }, { date });
+    for (const refused of [limited, used, inside, spent]) {
+      const { pool } = await call(inTurn(refused, ok), { clock });
+      assert.equal(pool.releases[0]?.result.retryAfterMs, wanted);
+    }
   });
 }
 
@@ -484,7 +511,11 @@ test("a budget's reset beside its refusal is believed", async () => {
     resets_at: new Date(NOW + 86_400_000).toISOString(),
   };
   const script = inTurn(
-    says(403, { error: { code: 403, message: "Budget limit exceeded", metadata } }),
+    says(
+      403,
+      { error: { code: 403, message: "Budget limit exceeded", metadata } },
+      { date: new Date(NOW).toUTCString() },
+    ),
     ok,
   );
   const { pool } = await call(script, { clock: new FakeClock(NOW) });

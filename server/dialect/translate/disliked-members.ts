@@ -1,0 +1,40 @@
+import { utf8 } from "../../core/bytes.js";
+import { type JsonObject, parseObject, writeJson } from "./json.js";
+import type { Dislike } from "./side.js";
+
+const OLDER_LIMIT = "max_tokens";
+const NEWER_LIMIT = "max_completion_tokens";
+/** What is left out where it is refused. */
+const LEFT_OUT: Partial<Readonly<Record<Dislike, readonly string[]>>> = {
+  SAMPLING: ["temperature", "top_p", "presence_penalty", "frequency_penalty"],
+  STOP: ["stop"],
+};
+
+/**
+ * A caller's own request for a chat completion, as the model takes it: with the newer name of the limit of its output,
+ * which says the same. `isOther`: the model is another than the caller named, who cannot know what it refuses; then that is
+ * left out too.
+ */
+export function withoutDisliked(
+  body: Buffer,
+  dislikes: ReadonlySet<Dislike>,
+  isOther: boolean,
+): Buffer {
+  const left = isOther ? [...dislikes].flatMap((each) => LEFT_OUT[each] ?? []) : [];
+  const renames = dislikes.has("OLDER_LIMIT");
+  const names = renames ? [...left, OLDER_LIMIT] : left;
+  if (!names.some((name) => body.includes(`"${name}"`))) return body;
+  const given = parseObject(utf8(body));
+  if (given === undefined) return body;
+  const kept = Object.entries(given).filter(([name]) => !left.includes(name));
+  return Buffer.from(writeJson(Object.fromEntries(renames ? withNewerLimit(kept, given) : kept)));
+}
+
+function withNewerLimit(
+  members: readonly (readonly [string, unknown])[],
+  given: JsonObject,
+): readonly (readonly [string, unknown])[] {
+  // Who says both has to know which counts.
+  if (given[NEWER_LIMIT] !== undefined) return members;
+  return members.map(([name, value]) => [name === OLDER_LIMIT ? NEWER_LIMIT : name, value]);
+}
