@@ -317,7 +317,8 @@ export class Pool {
     this.#endLoad(lease, result, atMs);
     const blame = this.#blameFor(lease, result);
     slot.dirty = true;
-    const verdict = countsAs(result.outcome);
+    const { outcome } = result;
+    const verdict = countsAs(outcome);
     if (verdict === "success") slot.successes++;
     if (verdict === "failure") slot.failures++;
     if (slot.prover === lease) slot.prover = null;
@@ -326,13 +327,14 @@ export class Pool {
       this.registry.refresh(slot);
       return;
     }
-    if (verdict !== "neutral" && blame === "KEY") {
+    if (verdict !== "neutral" && blame === "KEY" && outcome !== "RATE_LIMITED") {
+      // A limit of rate says how much a key may serve, and not how well: its rest and the way back from it answer that.
       slot.outcomes.record(verdict === "success", atMs);
     }
-    const isModels = model !== "" && isOfModel(result.outcome, result.httpStatus);
+    const isModels = model !== "" && isOfModel(outcome, result.httpStatus);
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
-      outcome: result.outcome,
+      outcome,
       callerId: this.#blamed(lease, result, isModels),
       atMs,
       begunAtMs: lease.begunMs,
