@@ -2,7 +2,7 @@ import { countsAs } from "../core/call.js";
 import type { Change } from "../core/change.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
-import { toFault } from "../core/fault.js";
+import { type FaultCode, toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Lease, LeaseRequest, LeaseResult } from "../core/lease.js";
 import type { Random } from "../core/random.js";
@@ -241,6 +241,14 @@ export class Pool {
       keysMax,
       prng: this.#prng,
     });
+  }
+
+  /** The code of the fault that a call of the route gets while no key is left for it. */
+  codeWithoutKey(principal: Principal, route: Route): FaultCode {
+    const scope = scopeOf(principal);
+    if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) return poolClosed().code;
+    const request = { route, tried: new Set<string>() };
+    return noneLeft(this.registry.index, { request, scope, nowMs: this.#clock.monotonic() }).code;
   }
 
   /** The state of the pool for a dashboard; cheap enough for each tick. */
