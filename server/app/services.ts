@@ -133,6 +133,7 @@ function serverServices(parts: ControlParts, common: Common): readonly Served[] 
         ownSummary: (ownerId) => ownPoolSummaryOf(serving.pool, ownerId),
         allocation: () => serving.pool.allocation,
         explain: (...asked) => serving.pool.explain(...asked),
+        codeWithoutKey: (...asked) => serving.pool.codeWithoutKey(...asked),
         resolve: (model, principal) => serving.catalog.resolve(model, principal),
         ownTargets: (model, principal) => serving.catalog.ownTargets(model, principal),
       }),

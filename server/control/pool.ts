@@ -6,7 +6,9 @@ import {
   type AllocationSchema,
   type PoolService,
 } from "../../proto/gen/latchkey/v1/pool_pb.js";
+import { allowedRoute } from "../catalog/allowlist.js";
 import type { ClientKey, Principal } from "../core/client-key.js";
+import type { FaultCode } from "../core/fault.js";
 import type { Route } from "../core/provider.js";
 import { changedFields } from "../keys/changed-fields.js";
 import type { ClientKeys } from "../keys/client-keys.js";
@@ -42,6 +44,8 @@ export interface PoolDeps {
     route: Route,
     keysMax: number,
   ) => readonly TargetExplanation[];
+  /** The code of the fault that a call of the route gets while no key is left for it. */
+  readonly codeWithoutKey: (principal: Principal, route: Route) => FaultCode;
   readonly resolve: (model: string, principal: Principal) => Route;
   /** How many targets of the route serve the model itself; those after them come from fallbacks. */
   readonly ownTargets: (model: string, principal: Principal) => number;
@@ -109,15 +113,18 @@ export function poolService(deps: PoolDeps): Partial<ServiceImpl<typeof PoolServ
       authorize(actor, "pool.explain_allocation");
       const clientKey: ClientKey = await deps.clientKeys.get(actor, request.clientKeyId);
       const principal = { clientKey, ownerId: clientKey.ownerId };
-      const route = deps.resolve(request.model, principal);
+      const resolved = deps.resolve(request.model, principal);
+      const allowed = allowedRoute(clientKey.modelAllowlist, resolved);
+      const route = allowed ?? { ...resolved, targets: [] };
       const candidatesMax = Math.min(request.maxCandidates || CANDIDATES_DEFAULT, CANDIDATES_MAX);
       const targets = deps.explain(principal, route, candidatesMax);
       return explanationMessage({
-        principal,
         seesOwner: (ownerId) => ownerId === actor.userId || mayAll(actor, "provider_key.get"),
         route,
-        ownTargets: deps.ownTargets(request.model, principal),
+        fallbacks: new Set(resolved.targets.slice(deps.ownTargets(request.model, principal))),
         targets,
+        codeWithoutKey:
+          allowed === null ? "model_not_allowed" : deps.codeWithoutKey(principal, route),
         candidatesMax,
         names: deps.names,
         strategies: STRATEGY_MESSAGES,

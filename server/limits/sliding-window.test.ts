@@ -116,6 +116,31 @@ test("a busy window counts no admission for less than a minute, nor for much lon
   );
 });
 
+test("what was joined with its neighbour in a busy window is corrected there, and leaves as what was used", () => {
+  const window = new SlidingWindow();
+  const [first, second] = [window.add(10, 0), window.add(10, 1)];
+  for (let at = 1; at < WINDOW_ENTRIES_MAX; at++) window.add(1, 938 * at - 800);
+  assert.equal(second.into, first);
+  window.correct(second, 20, 59_000);
+  const others = WINDOW_ENTRIES_MAX - 1;
+  assert.equal(window.total(59_000), 40 + others);
+  window.correct(first, -10, WINDOW_MS);
+  assert.equal(window.total(WINDOW_MS), 30 + others);
+  window.correct(second, 5, WINDOW_MS + 1);
+  assert.equal(window.total(WINDOW_MS + 1), others);
+});
+
+test("a busy window lets go of what it counts as evenly as it came", () => {
+  const window = new SlidingWindow();
+  for (let at = 0; at < WINDOW_ENTRIES_MAX; at++) window.add(1, 0);
+  for (let nowMs = 100; nowMs <= WINDOW_MS; nowMs += 100) window.add(1, nowMs);
+  for (const passedMs of [5_000, 30_000, 55_000]) {
+    const left = (WINDOW_MS - passedMs) / 100;
+    const told = window.total(WINDOW_MS + passedMs);
+    assert.ok(told >= left && told <= left + TOO_LONG_MS / 100, `${told} of ${left}`);
+  }
+});
+
 test("a window keeps a bounded number of entries, however many admissions it counts and at what pace", () => {
   for (const pauseMs of [0, 7, 100, WINDOW_MS / WINDOW_ENTRIES_MAX / 2, 900]) {
     const window = new SlidingWindow();

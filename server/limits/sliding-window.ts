@@ -75,9 +75,8 @@ export class SlidingWindow {
     let entry = booked;
     while (entry.into !== null) entry = entry.into;
     if (entry.atMs + WINDOW_MS <= nowMs) return;
-    const change = Math.max(by, -entry.amount);
-    entry.amount += change;
-    this.#total += change;
+    entry.amount += by;
+    this.#total += by;
   }
 
   /** True when nothing is left in the window. */

@@ -158,18 +158,25 @@ export class Chooser {
 
   #choose(strategy: Strategy, set: CandidateSet, context: ChoiceContext): KeySlot | undefined {
     const { nowMs, passed } = context;
-    let first: KeySlot | undefined;
     for (;;) {
       const slot = choose(strategy, set, context);
-      if (slot === undefined) return first;
+      // Where all are on their way back they share as ever, and none lets a turn pass.
+      if (slot === undefined) return passed[0];
       if (this.#registry.hasExpired(slot)) continue;
-      if (strategy === "SEQUENTIAL" || slot.isDue(context.model, nowMs)) return slot;
-      first ??= slot;
-      if (passed.length >= RAMPING_PASSED_MAX) return first;
+      const isDue = strategy === "SEQUENTIAL" || slot.isDue(context.model, nowMs);
+      if (isDue || passed.length >= RAMPING_PASSED_MAX) {
+        const taken = isDue ? slot : (passed[0] ?? slot);
+        for (const other of passed)
+          if (other !== taken) this.#notePassed(strategy, set, other, nowMs);
+        return taken;
+      }
       passed.push(slot);
-      this.noteTurn(slot, nowMs);
-      noteUse(strategy, set, slot);
     }
+  }
+
+  #notePassed(strategy: Strategy, set: CandidateSet, slot: KeySlot, nowMs: number): void {
+    this.noteTurn(slot, nowMs);
+    noteUse(strategy, set, slot);
   }
 }
 

@@ -9,8 +9,9 @@ const REFUSED = { httpStatus: 404 };
 test("who gets no key is told whose keys there are none of, for what, why, and when to come back", () => {
   const off = new World(keys(2, { enabled: false }));
   const resting = new World(keys(1));
-  resting.call("RATE_LIMITED", { retryAfterMs: 7_000 });
+  resting.call("RATE_LIMITED", { retryAfterMs: 6_001 });
   const tried = new World(keys(2));
+  const alias = { ...aRoute(), modelAsked: "alias" };
   const nothing = { modelAsked: "model-y", targets: [] };
   for (const [fault, words, seconds] of [
     [
@@ -33,6 +34,7 @@ test("who gets no key is told whose keys there are none of, for what, why, and w
       /model-x now\. All 2 that could be tried failed\.$/,
       1,
     ],
+    [off.fails("no_public_token", { route: alias }), /can serve model-x now\. None/, 30],
     [off.fails("no_public_token", { route: nothing }), /can serve model-y now\. None/, 30],
     [off.fails("no_public_token", { route: aRoute("") }), /can serve this call now\. None/, 30],
   ] as const) {

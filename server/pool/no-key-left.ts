@@ -37,7 +37,11 @@ function hasOther(slots: readonly KeySlot[], except: KeyIds): boolean {
 /** Why no key is left for a call, with the time after which one may be back. */
 export function noneLeft(
   index: KeyIndex,
-  { request, scope, nowMs }: { request: LeaseRequest; scope: Scope; nowMs: number },
+  {
+    request,
+    scope,
+    nowMs,
+  }: { request: Pick<LeaseRequest, "route" | "tried">; scope: Scope; nowMs: number },
 ): Fault {
   const { route, tried } = request;
   const backMs = nextBackMs(index, { route, scope, nowMs, except: NO_KEYS });

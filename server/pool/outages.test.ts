@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { keys, OWN, result, SUPER, tally, World } from "../../test/support/pool-world.js";
 import { aProvider, aProviderKey, aRoute } from "../../test/support/records.js";
+import { HOUR_MS, MINUTE_MS } from "../core/durations.js";
 import type { LeaseResult } from "../core/lease.js";
 import { RAMP_SUCCESSES } from "./health-policy.js";
 import { OVERLOADS_MAX } from "./outages.js";
@@ -60,7 +61,9 @@ for (const outage of OUTAGES) {
     }
     const told = world.fails("no_public_token");
     assert.equal(told.retryAfterSeconds, 1);
-    assert.match(told.publicMessage, /Their provider (cannot be reached|has no room for)/);
+    const isAway = outage.more.unsent ?? outage.outcome === "UNREACHABLE";
+    const why = isAway ? "cannot be reached" : "has no room for this model";
+    assert.ok(told.publicMessage.endsWith(` now. Their provider ${why}.`), told.publicMessage);
     for (let i = 0; i < 9; i++) assert.equal(world.call("OK", { route: BOTH }), "pk_else");
   });
 
@@ -206,15 +209,39 @@ test("a call that tries a provider and gets no reply for long keeps others from 
 });
 
 test("a call that shows nothing gives its turn to try the provider to another", () => {
-  const world = new World(keys(2));
-  breakDown(world, OUTAGES[2] ?? assert.fail());
-  world.clock.advance(1_000);
-  for (const outcome of ["CALLER_ABORTED", "NO_SOCKET"] as const) {
-    const lease = world.lease();
-    world.fails("no_public_token");
-    lease.release(result(outcome, { httpStatus: null }));
+  for (const outage of OUTAGES) {
+    const world = new World(keys(2));
+    breakDown(world, outage);
+    world.clock.advance(1_000);
+    for (const outcome of ["CALLER_ABORTED", "NO_SOCKET"] as const) {
+      const lease = world.lease();
+      world.fails("no_public_token");
+      lease.release(result(outcome, { httpStatus: null }));
+    }
+    world.call();
   }
+});
+
+test("a call that tries a provider for a model, and cannot be connected, shows nothing of its room for that", () => {
+  const world = new World(keys(2));
+  breakDown(world, OUTAGES[0] ?? assert.fail());
+  world.clock.advance(1_000);
+  world.call("UNREACHABLE", { httpStatus: null });
   world.call();
+});
+
+test("a rest that lasts longer than failures are remembered is kept to its end, and the next is no shorter", () => {
+  const world = new World(keys(2));
+  world.pool.setAllocation({ ...world.pool.allocation, errorCooldownMs: HOUR_MS });
+  breakDown(world, OUTAGES[0] ?? assert.fail());
+  for (let waitMs = 1_000; waitMs < 4 * HOUR_MS; waitMs *= 2) {
+    const restMs = Math.min(waitMs, HOUR_MS);
+    assert.equal(world.pool.waitMs(SUPER, aRoute()), restMs);
+    world.clock.advance(restMs - 1);
+    world.fails("no_public_token");
+    world.clock.advance(1);
+    world.call("PROVIDER_ERROR", { httpStatus: 503 });
+  }
 });
 
 test("an answer of any kind shows that a provider can be reached", () => {
@@ -270,8 +297,12 @@ test("failures of long ago are not counted with new ones", () => {
   for (const outage of OUTAGES) {
     const world = new World(keys(2));
     for (let i = 1; i < outage.calls; i++) world.call(outage.outcome, outage.more);
-    world.clock.advance(600_000);
+    world.clock.advance(10 * MINUTE_MS);
     assert.equal(breakDown(world, outage), outage.calls, outage.name);
+    const soon = new World(keys(2));
+    for (let i = 1; i < outage.calls; i++) soon.call(outage.outcome, outage.more);
+    soon.clock.advance(10 * MINUTE_MS - 1);
+    assert.equal(breakDown(soon, outage), 1, outage.name);
   }
 });
 

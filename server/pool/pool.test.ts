@@ -267,7 +267,9 @@ test("the pool can be closed to super keys, while everybody's own keys go on", (
     world.pool.applyChange({ seq: 1, kind: "setting", id, value: { id, value } });
   };
   set("false");
-  assert.match(world.fails("no_public_token").publicMessage, /closed/);
+  const closed = world.fails("no_public_token");
+  assert.match(closed.publicMessage, /closed/);
+  assert.equal(closed.retryAfterSeconds, 30);
   assert.equal(world.pool.waitMs(SUPER, aRoute()), null);
   assert.equal(world.pool.waitMs(OWN, aRoute()), 0);
   assert.equal(world.lease({ principal: OWN }).providerKey.id, "pk_00000");

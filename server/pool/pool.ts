@@ -2,7 +2,7 @@ import { countsAs } from "../core/call.js";
 import type { Change } from "../core/change.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
-import { toFault } from "../core/fault.js";
+import { type FaultCode, toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
 import type { Lease, LeaseRequest, LeaseResult } from "../core/lease.js";
 import type { Random } from "../core/random.js";
@@ -243,6 +243,14 @@ export class Pool {
     });
   }
 
+  /** The code of the fault that a call of the route gets while no key is left for it. */
+  codeWithoutKey(principal: Principal, route: Route): FaultCode {
+    const scope = scopeOf(principal);
+    if (scope.kind === "PUBLIC" && !this.#publicPoolOpen) return poolClosed().code;
+    const request = { route, tried: new Set<string>() };
+    return noneLeft(this.registry.index, { request, scope, nowMs: this.#clock.monotonic() }).code;
+  }
+
   /** The state of the pool for a dashboard; cheap enough for each tick. */
   summary(): PoolSummary {
     return summarize(this.registry, momentOf(this.#clock));
@@ -317,7 +325,8 @@ export class Pool {
     this.#endLoad(lease, result, atMs);
     const blame = this.#blameFor(lease, result);
     slot.dirty = true;
-    const verdict = countsAs(result.outcome);
+    const { outcome } = result;
+    const verdict = countsAs(outcome);
     if (verdict === "success") slot.successes++;
     if (verdict === "failure") slot.failures++;
     if (slot.prover === lease) slot.prover = null;
@@ -326,13 +335,14 @@ export class Pool {
       this.registry.refresh(slot);
       return;
     }
-    if (verdict !== "neutral" && blame === "KEY") {
+    if (verdict !== "neutral" && blame === "KEY" && outcome !== "RATE_LIMITED") {
+      // A limit of rate says how much a key may serve, and not how well: its rest and the way back from it answer that.
       slot.outcomes.record(verdict === "success", atMs);
     }
-    const isModels = model !== "" && isOfModel(result.outcome, result.httpStatus);
+    const isModels = model !== "" && isOfModel(outcome, result.httpStatus);
     // Field by field: spreading `result` here would cost more than all the rest of a lease.
     const event: HealthEvent = {
-      outcome: result.outcome,
+      outcome,
       callerId: this.#blamed(lease, result, isModels),
       atMs,
       begunAtMs: lease.begunMs,

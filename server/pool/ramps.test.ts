@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { keys, result, SUPER, tally, World } from "../../test/support/pool-world.js";
 import { aRoute } from "../../test/support/records.js";
+import { STRATEGIES } from "./allocation.js";
 import { RAMP_MS, RAMP_SUCCESSES } from "./health-policy.js";
 
 const X = aRoute("x");
 const Y = aRoute("y");
+/** The strategies that share calls out among keys. */
+const SHARING = STRATEGIES.filter((each) => each !== "SEQUENTIAL");
 const LIMITED = "pk_00000";
 const OTHERS = ["pk_00001", "pk_00002", "pk_00003"];
 
@@ -23,7 +26,7 @@ function shareOf(world: World, route: typeof X): number | undefined {
 }
 
 test("a key that meets limits of one model again and again keeps its share of the others", () => {
-  for (const strategy of ["ROUND_ROBIN", "LEAST_BUSY", "WEIGHTED"] as const) {
+  for (const strategy of SHARING) {
     const world = new World(keys(4), strategy);
     const used: string[] = [];
     for (let round = 0; round < 50; round++) {
@@ -34,7 +37,32 @@ test("a key that meets limits of one model again and again keeps its share of th
       }
     }
     const share = tally(used).get(LIMITED) ?? 0;
-    assert.ok(Math.abs(share - 500) <= 50, `${strategy}: ${share} of 2000`);
+    assert.ok(Math.abs(share - 500) <= 80, `${strategy}: ${share} of 2000`);
+  }
+});
+
+test("a key that may serve few calls a minute serves most of these, and few calls meet its limit", () => {
+  const perMinute = 30;
+  for (const strategy of SHARING) {
+    const world = new World(keys(4), strategy);
+    const servedAt: number[] = [];
+    let limits = 0;
+    for (let i = 0; i < 6_000; i++) {
+      world.clock.advance(300);
+      const nowMs = world.clock.monotonic();
+      const lease = world.lease();
+      const firstMs = servedAt.at(-perMinute) ?? -Infinity;
+      const waitMs = firstMs + 60_000 - nowMs;
+      if (lease.providerKey.id !== LIMITED || waitMs <= 0) {
+        lease.release(result("OK"));
+        if (lease.providerKey.id === LIMITED) servedAt.push(nowMs);
+      } else {
+        lease.release(result("RATE_LIMITED", { httpStatus: 429, retryAfterMs: waitMs }));
+        limits++;
+      }
+    }
+    const told = `${strategy}: ${servedAt.length} of ${perMinute * 30}, ${limits} limits`;
+    assert.ok(servedAt.length > perMinute * 30 * 0.75 && limits < 60, told);
   }
 });
 

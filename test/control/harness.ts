@@ -398,13 +398,14 @@ function named<S extends DescService>(service: S, implementation: Partial<Servic
 /** A pool without keys, in which a model resolves to nothing. */
 function emptyPool(): Pick<
   PoolDeps,
-  "summary" | "ownSummary" | "allocation" | "explain" | "resolve" | "ownTargets"
+  "summary" | "ownSummary" | "allocation" | "explain" | "codeWithoutKey" | "resolve" | "ownTargets"
 > {
   return {
     summary: () => EMPTY_POOL,
     ownSummary: () => EMPTY_POOL,
     allocation: () => DEFAULT_ALLOCATION,
     explain: () => [],
+    codeWithoutKey: () => "no_own_token",
     ownTargets: () => 0,
     resolve: (modelAsked) => ({ modelAsked, targets: [] }),
   };

@@ -118,3 +118,35 @@ test("when all keys of the first model fail, the fallbacks' keys serve: the mode
     "the second's keys failed in their turn",
   );
 });
+
+test("the explanation tells what a client key's model allowlist leaves of a route, and refuses as a call is refused", async (t) => {
+  const { api, proxyUrl } = await serveInside(t, dataFolder(t));
+  const first = await provider(t, api, "first");
+  await provider(t, api, "second");
+  await provider(t, api, "third");
+  const chain = ["second-chat", "third-chat"];
+  await api.providers.setRewrite({ kind: FALLBACK, name: "first-chat", targets: chain });
+  const explained = async (modelAllowlist: string[]) => {
+    const name = modelAllowlist.join();
+    const { secret, clientKey } = await api.clientKeys.createClientKey({ name, modelAllowlist });
+    const clientKeyId = clientKey?.id ?? "";
+    const told = await api.pool.explainAllocation({ model: "first-chat", clientKeyId });
+    const { status } = await ask(proxyUrl, secret, "first-chat");
+    return {
+      told,
+      status,
+      models: told.routes.map((route) => [route.upstreamModel, route.fallback]),
+    };
+  };
+  const some = await explained(["first-chat", "third-chat"]);
+  assert.deepEqual(some.models, [
+    ["first-chat", false],
+    ["third-chat", true],
+  ]);
+  assert.deepEqual([some.told.errorCode, some.status], ["", 200]);
+  const rest = await explained(["third-chat"]);
+  assert.deepEqual(rest.models, [["third-chat", true]]);
+  assert.equal(modelsAsked(first).length, 1);
+  const none = await explained(["second"]);
+  assert.deepEqual([none.told.errorCode, none.status, none.models], ["model_not_allowed", 403, []]);
+});

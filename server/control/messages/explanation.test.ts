@@ -24,11 +24,11 @@ const NAMES = {
 function told(world: World, candidatesMax: number) {
   const route = aRoute("model-x", "prv_a", "prv_b");
   return explanationMessage({
-    principal: SUPER,
     seesOwner: () => true,
     route,
-    ownTargets: 1,
+    fallbacks: new Set(route.targets.slice(1)),
     targets: world.pool.explain(SUPER, route, candidatesMax),
+    codeWithoutKey: world.pool.codeWithoutKey(SUPER, route),
     candidatesMax,
     names: NAMES,
     strategies: STRATEGIES,
@@ -67,9 +67,15 @@ test("no more keys are told than asked for, and how many there are", () => {
 });
 
 test("where no key is left the error is told that a call would get", () => {
-  const world = new World(keys(1, { providerId: "prv_a" }));
   const route = aRoute("model-x", "prv_a", "prv_b");
-  assert.equal(told(world, 1).errorCode, "");
-  world.lease({ route }).release(result("KEY_REFUSED"));
-  assert.equal(told(world, 1).errorCode, world.fails("no_public_token", { route }).code);
+  for (const [outcome, code] of [
+    ["KEY_REFUSED", "no_public_token"],
+    ["MODEL_REFUSED", "model_not_found"],
+  ] as const) {
+    const world = new World(keys(1, { providerId: "prv_a" }));
+    assert.equal(told(world, 1).errorCode, "");
+    world.lease({ route }).release(result(outcome));
+    assert.equal(told(world, 1).errorCode, code);
+    world.fails(code, { route });
+  }
 });

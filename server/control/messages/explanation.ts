@@ -4,9 +4,8 @@ import type {
   Strategy as StrategyMessage,
 } from "../../../proto/gen/latchkey/v1/pool_pb.js";
 import { ProviderKey_Eligibility } from "../../../proto/gen/latchkey/v1/provider_keys_pb.js";
-import type { ClientKeyKind, Principal } from "../../core/client-key.js";
 import type { FaultCode } from "../../core/fault.js";
-import type { Route } from "../../core/provider.js";
+import type { Route, RouteTarget } from "../../core/provider.js";
 import type { Standing } from "../../pool/eligibility.js";
 import type { KeyExplanation, TargetExplanation } from "../../pool/explain.js";
 import type { Strategy } from "../../pool/allocation.js";
@@ -29,19 +28,18 @@ const STANDINGS: Record<Standing, ProviderKey_Eligibility> = {
 
 /** Which keys a call would try, in which order, and why not the others. */
 export function explanationMessage(found: {
-  readonly principal: Principal;
   /** Whether the reader may know of this owner's keys; a super key draws on those of others. */
   readonly seesOwner: (ownerId: string) => boolean;
   readonly route: Route;
-  /** Targets of the route from this one on come from fallbacks. */
-  readonly ownTargets: number;
+  readonly fallbacks: ReadonlySet<RouteTarget>;
   readonly targets: readonly TargetExplanation[];
+  /** What a call gets while no key is left for it. */
+  readonly codeWithoutKey: FaultCode;
   readonly candidatesMax: number;
   readonly names: NameLookup;
   readonly strategies: Record<Strategy, StrategyMessage>;
 }): MessageInitShape<typeof ExplainAllocationResponseSchema> {
-  const { principal, seesOwner, route, ownTargets, targets, candidatesMax, names, strategies } =
-    found;
+  const { seesOwner, route, targets, candidatesMax, names, strategies } = found;
   const all = targets.flatMap(({ tiers }) => tiers);
   const inUse = all.find((tier) => tier.inUse);
   const chosen = inUse?.keys.find((key) => key.rank === 1);
@@ -52,13 +50,13 @@ export function explanationMessage(found: {
     )
     .toSorted((one, other) => placeOf(one.key) - placeOf(other.key));
   return {
-    routes: route.targets.map((target, i) => ({
+    routes: route.targets.map((target) => ({
       providerId: target.provider.id,
       providerSlug: target.provider.slug,
       upstreamModel: target.upstreamModel,
       dialect: DIALECTS[target.provider.dialect],
       unpriced: target.price === null,
-      fallback: i >= ownTargets,
+      fallback: found.fallbacks.has(target),
     })),
     ...(first === undefined ? {} : { strategy: strategies[first.strategy] }),
     ...(inUse === undefined ? {} : { tier: TIERS[inUse.tier] }),
@@ -70,7 +68,7 @@ export function explanationMessage(found: {
     considered: told.length + all.reduce((sum, { omitted }) => sum + omitted, 0),
     chosenProviderKeyId:
       chosen !== undefined && seesOwner(chosen.ownerId) ? chosen.providerKeyId : "",
-    errorCode: chosen === undefined ? NOTHING_ELIGIBLE[principal.clientKey.kind] : "",
+    errorCode: chosen === undefined ? found.codeWithoutKey : "",
   };
 }
 
@@ -78,12 +76,6 @@ export function explanationMessage(found: {
 function placeOf({ rank }: KeyExplanation): number {
   return rank === 0 ? Number.MAX_SAFE_INTEGER : rank;
 }
-
-const NOTHING_ELIGIBLE: Record<ClientKeyKind, FaultCode> = {
-  STANDARD: "no_own_token",
-  BYOR: "no_own_token",
-  SUPER: "no_public_token",
-};
 
 function candidate(
   key: KeyExplanation,

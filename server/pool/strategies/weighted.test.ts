@@ -93,3 +93,15 @@ function lightKeyGetsItsShare(disturb: (world: World) => void): void {
   const light = tally(used).get("pk_b") ?? 0;
   assert.ok(Math.abs(light - 100) <= 2, String(light));
 }
+
+test("keys that all come back at once share by weight from the first call on", () => {
+  const world = new World(
+    ABC.map((id) => aProviderKey(id, { weight: id === "pk_a" ? 3 : 1 })),
+    "WEIGHTED",
+  );
+  const leases = ABC.map((id) => world.lease({ tried: ABC.filter((each) => each !== id) }));
+  for (const lease of leases) lease.release(result("RATE_LIMITED", { retryAfterMs: 2_000 }));
+  world.clock.advance(2_000);
+  const [a = 0, b = 0, c = 0] = shares(world, ABC, 20);
+  assert.ok(Math.abs(a - 12) <= 1 && Math.abs(b - c) <= 1, `${a} ${b} ${c}`);
+});
