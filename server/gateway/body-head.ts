@@ -33,8 +33,8 @@ export interface BodyHead {
   readonly choices: number;
   /** Where `stream_options` stands. */
   readonly streamOptions: Span | undefined;
-  /** The caller said itself whether it wants usage. */
-  readonly usageDecided: boolean;
+  /** Whether the caller wants a stream of chat to tell usage; undefined where it leaves that open. */
+  readonly usageWanted: boolean | undefined;
   /** What the caller calls its session or cache; empty if nothing. */
   readonly session: string;
   /** The id of what the call goes on from, which lives in a provider's account; empty if nothing. */
@@ -57,7 +57,7 @@ export const NO_BODY: BodyHead = {
   maxOutputTokens: undefined,
   choices: 1,
   streamOptions: undefined,
-  usageDecided: true,
+  usageWanted: false,
   session: "",
   from: "",
   store: undefined,
@@ -191,7 +191,7 @@ function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
     maxOutputTokens: largestBound(body, completion, tokens, output),
     choices: choicesOf(body, n, bestOf) * promptsIn(body, prompt),
     streamOptions: options,
-    usageDecided: options !== undefined && decidesUsage(body, options),
+    usageWanted: options === undefined ? undefined : wantsUsage(body, options),
     session: readString(body, cacheKey) ?? from,
     from,
     store: readTrue(body, store) || (readFalse(body, store) ? false : undefined),
@@ -242,7 +242,7 @@ function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
     maxOutputTokens: largestBound(body, tokens),
     choices: 1,
     streamOptions: undefined,
-    usageDecided: true,
+    usageWanted: false,
     session: readString(body, user) ?? "",
     from: threadIn(body, thread) || idIn(body, container, "container_"),
     store: thread !== undefined && !isNull(body, thread) ? true : undefined,
@@ -319,8 +319,9 @@ function isPlain(body: Buffer, { start, end }: Span): boolean {
 }
 
 /** An explicit answer, even `false`, is the caller's own; null and other options leave it open. */
-function decidesUsage(body: Buffer, options: Span): boolean {
-  if (isNull(body, options)) return false;
+function wantsUsage(body: Buffer, options: Span): boolean | undefined {
+  if (isNull(body, options)) return undefined;
   const [include] = scanMember(body, options, INCLUDE_MEMBER);
-  return include !== undefined && !isNull(body, include);
+  if (include === undefined || isNull(body, include)) return undefined;
+  return readTrue(body, include);
 }

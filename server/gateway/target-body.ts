@@ -74,7 +74,8 @@ function ownBody(
       bytes = renameInside(bytes, plan.modelAsked, target.upstreamModel);
     }
   }
-  const usageAsked = asksUsage && endpoint.asksUsage && plan.streamed && !bodyHead.usageDecided;
+  const isOpen = bodyHead.usageWanted === undefined;
+  const usageAsked = asksUsage && endpoint.asksUsage && plan.streamed && isOpen;
   if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
   const form = requestForm(endpoint);
   if (form === "RESPONSES" && mayNameKept(bytes)) {
