@@ -1,4 +1,4 @@
-import type { TokenUsage } from "../../../core/call.js";
+import { NO_TOKENS, type TokenUsage } from "../../../core/call.js";
 import { openaiTokens } from "../../tokens.js";
 import { type JsonObject, list, nonEmpty, object, objects, plainNumbers, string } from "../json.js";
 import {
@@ -98,7 +98,8 @@ export function writeChatReply(reply: Reply, call: CallFacts): JsonObject {
     model: reply.model,
     system_fingerprint: null,
     choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason(reply.stop) }],
-    usage: reply.usage === undefined ? undefined : chatUsage(reply.usage),
+    // Mistral's SDK takes no completion without it.
+    usage: chatUsage(reply.usage ?? NO_TOKENS),
   };
 }
 

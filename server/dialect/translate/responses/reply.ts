@@ -1,4 +1,5 @@
 import { unreachable } from "../../../core/assert.js";
+import { NO_TOKENS } from "../../../core/call.js";
 import { unwellEnd } from "../../response-status.js";
 import type { ThinkingPart, Tool } from "../conversation.js";
 import { type JsonObject, nonEmpty, object, objects, string } from "../json.js";
@@ -185,7 +186,8 @@ export function endOf(reply: Pick<Reply, "stop" | "usage">): JsonObject {
   return {
     status: reason === undefined ? "completed" : "incomplete",
     incomplete_details: reason === undefined ? null : { reason },
-    usage: reply.usage === undefined ? null : responsesUsage(reply.usage),
+    // AI SDK takes no response without it.
+    usage: responsesUsage(reply.usage ?? NO_TOKENS),
   };
 }
 
