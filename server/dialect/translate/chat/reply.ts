@@ -61,9 +61,6 @@ export function chatStop(reason: unknown, callsTools: boolean, refuses: boolean)
     // Mistral's and Zhipu's words.
     case "model_length":
       return stopped("LENGTH");
-    case "tool_calls":
-    case "function_call":
-      return stopped(callsTools ? "TOOL_CALLS" : "END");
     case "content_filter":
     case "sensitive":
       return stopped("FILTER");
