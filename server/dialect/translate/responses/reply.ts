@@ -246,6 +246,8 @@ export function readResponsesFailure(body: JsonObject, httpStatus: number): Fail
   if (error !== undefined) return readChatFailure({ error }, httpStatus);
   const unwell = unwellEnd(response["status"]);
   if (unwell !== undefined) return { httpStatus, ...unwell };
-  if (body["type"] === "error") return readChatFailure({ error: body }, httpStatus);
+  // The type is the event's, not the error's.
+  const event = body["type"] === "error" ? { ...body, type: undefined } : undefined;
+  if (event !== undefined) return readChatFailure({ error: event }, httpStatus);
   return response["object"] === "response" ? undefined : readChatFailure(response, httpStatus);
 }
