@@ -46,6 +46,7 @@ test("a whole response is read with all that it says, and what the provider's ow
     { type: "function_call", id: "fc", name: "run", namespace: "shell" },
     { type: "custom_tool_call", ...call, name: "patch", input: "*** Begin" },
     { type: "custom_tool_call", ...call, name: "patch" },
+    { type: "function_call" },
   ];
   const usage = { input_tokens: 9, output_tokens: 5 };
   assert.deepEqual(readResponsesReply({ id: "r1", model: "m", output, usage }, CALL), {
@@ -59,6 +60,7 @@ test("a whole response is read with all that it says, and what the provider's ow
       { ...USE, id: "fc", name: "shell__run" },
       { ...USE, name: "patch", args: '{"input":"*** Begin"}' },
       { ...USE, name: "patch", args: '{"input":""}' },
+      { ...USE, id: "", name: "" },
     ],
     stop: stopped("FILTER"),
     usage: { input: 9, output: 5, cacheRead: 0, cacheWrite: 0, reasoning: 0 },
@@ -189,8 +191,8 @@ test("a response that was cut short says why, and its last item that it is not w
   ] as const) {
     const { output, status, incomplete_details: cut } = written(SAID, { stop: stopped(kind) });
     assert.deepEqual([status, cut], ["incomplete", { reason }]);
-    const statuses = (output as JsonObject[]).map((item) => item["status"]);
-    assert.deepEqual(statuses, [...OUTPUT.slice(1).map(() => "completed"), "incomplete"]);
+    const last = { ...OUTPUT.at(-1), status: "incomplete" };
+    assert.deepEqual(output, [...OUTPUT.slice(0, -1), last]);
   }
   for (const kind of ["END", "TOOL_CALLS", "STOP_SEQUENCE", "PAUSE"] as const) {
     assert.equal(written([], { stop: stopped(kind) })["status"], "completed");
@@ -239,6 +241,7 @@ test("an error is read as OpenAI tells it, in an answer, an event and a response
     [{ type: "error" }, ["", reason]],
     [{ type: "response.failed", response: response({ error }) }, ["server_error", "no"]],
     [response({ status: "failed", error }), ["server_error", "no"]],
+    [response({ error: "no" }), ["", "no"]],
   ] as const) {
     const { code, message, httpStatus } = readResponsesFailure(body, 400) ?? {};
     assert.deepEqual([code, message, httpStatus], [...failure, 400], JSON.stringify(body));

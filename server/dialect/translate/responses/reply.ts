@@ -107,7 +107,7 @@ export function writeResponsesReply(reply: Reply, call: CallFacts): JsonObject {
 
 /** The item in the midst of which a model was stopped. */
 export function cutItem(item: JsonObject): JsonObject {
-  return item["status"] === undefined ? item : { ...item, status: "incomplete" };
+  return { ...item, status: "incomplete" };
 }
 
 /** Keeps a whole response, so that the caller can name it and its items. */

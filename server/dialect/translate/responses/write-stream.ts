@@ -231,7 +231,6 @@ export class ResponsesStreamWriter implements StreamWriter {
     const item = isCut ? cutItem(whole) : whole;
     const done = this.#event("response.output_item.done", { output_index: this.#index, item });
     this.#output.push(item);
-    this.#block = undefined;
     this.#outputBytes += this.#text.length + ITEM_BYTES;
     this.#keptBytes = this.#outputBytes;
     return done;
