@@ -58,8 +58,13 @@ function chatEvents(reply: JsonObject): string | undefined {
     ...(message === undefined && text !== undefined ? { text: "" } : { delta: {} }),
     finish_reason: finish_reason ?? "stop",
   }));
-  const last = { ...chunk, choices: ends, ...(usage === undefined ? {} : { usage }) };
-  return `${data({ ...chunk, choices: said })}${data(last)}data: [DONE]\n\n`;
+  const last = usage === undefined ? "" : data({ ...chunk, choices: [], usage });
+  return [
+    data({ ...chunk, choices: said }),
+    data({ ...chunk, choices: ends }),
+    last,
+    "data: [DONE]\n\n",
+  ].join("");
 }
 
 function chunkName(name: unknown): unknown {

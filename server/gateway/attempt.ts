@@ -163,6 +163,7 @@ export class Attempt implements RoundTripListener {
       endpoint,
       translation,
       usageAsked,
+      usageWanted: plan.bodyHead.usageWanted,
       streamed: plan.streamed,
       asksEvents: plan.streamed && (translation !== undefined || !asArray(endpoint, query)),
       listener: this,

@@ -37,5 +37,7 @@ export interface RoundTripOptions extends Expected {
   readonly passage: Passage;
   /** The stream's usage was asked for by us. */
   readonly usageAsked: boolean;
+  /** The caller wants a stream of chat to tell usage. */
+  readonly usageWanted: boolean;
   readonly listener: RoundTripListener;
 }

@@ -323,10 +323,12 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   /** A whole reply where a stream was asked for becomes one. */
   #giveEvents(reply: WholeReply): void {
-    const { passage, translation } = this.options;
+    const { passage, translation, usageWanted } = this.options;
     const events = replyEvents(reply.body, passage.form);
     if (events !== undefined) {
-      const relay = this.#startRelay(eventsHead(reply.head));
+      // A whole reply tells usage unasked, and a stream does not.
+      const strips = passage.form === "CHAT" && !usageWanted;
+      const relay = this.#startRelay(eventsHead(reply.head), strips);
       relay.push(events);
       this.#endStream(relay);
     } else if (translation === undefined) this.#giveAnswer(reply, NO_FILES);
@@ -364,9 +366,9 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   // A reply that is relayed.
 
-  #startRelay(head: ReplyHead): Relay {
+  #startRelay(head: ReplyHead, stripsUsage = this.options.usageAsked): Relay {
     const { listener, call } = this.options;
-    const source = this.#source(head);
+    const source = this.#source(head, stripsUsage);
     const relay = listener.onStream(this, headForCaller(head, this.options, call.id), source);
     this.#collected?.clear();
     this.#collected = undefined;
@@ -374,11 +376,11 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     return relay;
   }
 
-  #source(head: ReplyHead): StreamSource {
-    const { passage, translation, usageAsked, streamed } = this.options;
+  #source(head: ReplyHead, stripsUsage: boolean): StreamSource {
+    const { passage, translation, streamed } = this.options;
     const { codec, form } = passage;
     const events = isEvents(head);
-    const strip = usageAsked && events ? new UsageStripper() : undefined;
+    const strip = stripsUsage && events ? new UsageStripper() : undefined;
     return {
       codec,
       form,

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import type { Dialect } from "../../server/core/provider.js";
 import {
-  CHAT_REPLY,
   chatEvents,
   inTurn,
   replyEvents,
@@ -179,10 +178,31 @@ test("JSON that is no reply is tried elsewhere where it would have to be transla
   }
 });
 
-test("the usage that the caller did not ask for is in no event of its own", async () => {
-  stub.script = replyJson(200, CHAT_REPLY);
-  const body = { model: "m", messages: HI, stream: true };
-  const reply = await gateways.OPENAI.post("/v1/chat/completions", body);
-  const events = (await reply.text()).split("\n\n").filter((event) => event.startsWith("data: {"));
-  for (const event of events) assert.equal(JSON.parse(event.slice(6)).choices.length, 1);
+test("a whole chat completion that becomes a stream tells usage to a caller that asked for it alone", async () => {
+  const { OPENAI: gateway } = gateways;
+  for (const [asked, told] of [
+    [{}, []],
+    [{ stream_options: null }, []],
+    [{ stream_options: { include_usage: null } }, []],
+    [{ stream_options: { include_usage: false } }, []],
+    [{ stream_options: { include_usage: true } }, [3]],
+  ] as const) {
+    gateway.sink.records.length = 0;
+    stub.script = replyJson(200, CHAT);
+    const body = { model: "m", messages: HI, stream: true, ...asked };
+    const reply = await gateway.post("/v1/chat/completions", body);
+    const events = Array.from((await reply.text()).matchAll(/^data: (\{.*)$/gm), ([, json]) =>
+      JSON.parse(json!),
+    );
+    const counts = events.flatMap(({ choices, usage }) =>
+      usage === undefined ? [] : [[choices, usage.prompt_tokens]],
+    );
+    assert.deepEqual(
+      counts,
+      told.map((count) => [[], count]),
+      JSON.stringify(asked),
+    );
+    assert.equal(events.length, 2 + told.length);
+    assert.deepEqual(await tokens("OPENAI"), [3, 4]);
+  }
 });

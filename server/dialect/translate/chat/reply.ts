@@ -1,4 +1,4 @@
-import type { TokenUsage } from "../../../core/call.js";
+import { NO_TOKENS, type TokenUsage } from "../../../core/call.js";
 import { openaiTokens } from "../../tokens.js";
 import { type JsonObject, list, nonEmpty, object, objects, plainNumbers, string } from "../json.js";
 import {
@@ -61,9 +61,6 @@ export function chatStop(reason: unknown, callsTools: boolean, refuses: boolean)
     // Mistral's and Zhipu's words.
     case "model_length":
       return stopped("LENGTH");
-    case "tool_calls":
-    case "function_call":
-      return stopped(callsTools ? "TOOL_CALLS" : "END");
     case "content_filter":
     case "sensitive":
       return stopped("FILTER");
@@ -98,7 +95,8 @@ export function writeChatReply(reply: Reply, call: CallFacts): JsonObject {
     model: reply.model,
     system_fingerprint: null,
     choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason(reply.stop) }],
-    usage: reply.usage === undefined ? undefined : chatUsage(reply.usage),
+    // Mistral's SDK takes no completion without it.
+    usage: chatUsage(reply.usage ?? NO_TOKENS),
   };
 }
 

@@ -105,7 +105,6 @@ export class ChatStreamWriter implements StreamWriter {
   }
 
   #close(): string {
-    this.#block = undefined;
     return this.#begun === undefined ? "" : this.#arguments("{}");
   }
 

@@ -37,8 +37,6 @@ export class GenerateStreamWriter implements StreamWriter {
         return "";
       case "OPEN":
         this.#block = step.block;
-        this.#args = "";
-        this.#keptBytes = 0;
         return "";
       case "DELTA":
         return this.#delta(step.text);
@@ -78,10 +76,11 @@ export class GenerateStreamWriter implements StreamWriter {
   }
 
   #close(): string {
-    const block = this.#block;
-    this.#block = undefined;
-    if (block?.kind !== "TOOL_CALL") return "";
-    return this.#piece(partOf({ ...block, args: this.#args }));
+    if (this.#block?.kind !== "TOOL_CALL") return "";
+    const args = this.#args;
+    this.#args = "";
+    this.#keptBytes = 0;
+    return this.#piece(partOf({ ...this.#block, args }));
   }
 
   #piece(parts: readonly JsonObject[], stop?: Stop, usage?: TokenUsage): string {

@@ -131,17 +131,9 @@ export class MessagesStreamWriter implements StreamWriter {
   }
 
   #deltaOf(text: string): JsonObject {
-    switch (this.#block?.kind) {
-      case "THINKING":
-        return { type: "thinking_delta", thinking: text };
-      case "TEXT":
-      case "REFUSAL":
-      case "REDACTED":
-      case "TOOL_CALL":
-      case undefined:
-      default:
-        return { type: "text_delta", text };
-    }
+    return this.#block?.kind === "THINKING"
+      ? { type: "thinking_delta", thinking: text }
+      : { type: "text_delta", text };
   }
 
   #delta(delta: JsonObject): string {

@@ -1,4 +1,5 @@
 import { unreachable } from "../../../core/assert.js";
+import { NO_TOKENS } from "../../../core/call.js";
 import { unwellEnd } from "../../response-status.js";
 import type { ThinkingPart, Tool } from "../conversation.js";
 import { type JsonObject, nonEmpty, object, objects, string } from "../json.js";
@@ -106,7 +107,7 @@ export function writeResponsesReply(reply: Reply, call: CallFacts): JsonObject {
 
 /** The item in the midst of which a model was stopped. */
 export function cutItem(item: JsonObject): JsonObject {
-  return item["status"] === undefined ? item : { ...item, status: "incomplete" };
+  return { ...item, status: "incomplete" };
 }
 
 /** Keeps a whole response, so that the caller can name it and its items. */
@@ -185,7 +186,8 @@ export function endOf(reply: Pick<Reply, "stop" | "usage">): JsonObject {
   return {
     status: reason === undefined ? "completed" : "incomplete",
     incomplete_details: reason === undefined ? null : { reason },
-    usage: reply.usage === undefined ? null : responsesUsage(reply.usage),
+    // AI SDK takes no response without it.
+    usage: responsesUsage(reply.usage ?? NO_TOKENS),
   };
 }
 
@@ -244,6 +246,8 @@ export function readResponsesFailure(body: JsonObject, httpStatus: number): Fail
   if (error !== undefined) return readChatFailure({ error }, httpStatus);
   const unwell = unwellEnd(response["status"]);
   if (unwell !== undefined) return { httpStatus, ...unwell };
-  if (body["type"] === "error") return readChatFailure({ error: body }, httpStatus);
+  // The type is the event's, not the error's.
+  const event = body["type"] === "error" ? { ...body, type: undefined } : undefined;
+  if (event !== undefined) return readChatFailure({ error: event }, httpStatus);
   return response["object"] === "response" ? undefined : readChatFailure(response, httpStatus);
 }

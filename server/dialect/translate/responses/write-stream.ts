@@ -85,7 +85,6 @@ export class ResponsesStreamWriter implements StreamWriter {
     // SDKs know of no response that fails before it was created.
     const before = this.#sequence === 0 ? this.#start(this.#call.modelAsked) : "";
     const told = failedResponse(problem, { response: this.#response, sequence: this.#sequence });
-    this.#sequence += 2;
     return item + before + told;
   }
 
@@ -108,13 +107,15 @@ export class ResponsesStreamWriter implements StreamWriter {
   }
 
   #openPart(block: Block): string {
-    if (block.kind === "TEXT" || block.kind === "REFUSAL") {
-      return this.#inside("response.content_part.added", {
-        content_index: 0,
-        part: contentPart(block.kind, ""),
-      });
-    }
-    if (block.kind !== "THINKING") return "";
+    if (block.kind !== "TEXT" && block.kind !== "REFUSAL") return "";
+    return this.#inside("response.content_part.added", {
+      content_index: 0,
+      part: contentPart(block.kind, ""),
+    });
+  }
+
+  /** A thought that is only signed has no summary, and begins none. */
+  #openSummary(): string {
     return this.#inside("response.reasoning_summary_part.added", {
       summary_index: 0,
       part: { type: "summary_text", text: "" },
@@ -140,6 +141,7 @@ export class ResponsesStreamWriter implements StreamWriter {
   }
 
   #delta(text: string): string {
+    const isFirst = this.#text === "";
     this.#text += text;
     this.#keptBytes += keptBytesOf(text);
     switch (this.#block?.kind) {
@@ -152,10 +154,10 @@ export class ResponsesStreamWriter implements StreamWriter {
       case "REFUSAL":
         return this.#inside("response.refusal.delta", { content_index: 0, delta: text });
       case "THINKING":
-        return this.#inside("response.reasoning_summary_text.delta", {
-          summary_index: 0,
-          delta: text,
-        });
+        return (
+          (isFirst ? this.#openSummary() : "") +
+          this.#inside("response.reasoning_summary_text.delta", { summary_index: 0, delta: text })
+        );
       case "TOOL_CALL":
         // Text for a custom tool can be told only when it is whole.
         if (this.#isCustom) return "";
@@ -192,6 +194,7 @@ export class ResponsesStreamWriter implements StreamWriter {
         );
       }
       case "THINKING":
+        if (text === "") return "";
         return (
           this.#inside("response.reasoning_summary_text.done", { summary_index: 0, text }) +
           this.#inside("response.reasoning_summary_part.done", {
@@ -210,8 +213,11 @@ export class ResponsesStreamWriter implements StreamWriter {
 
   #closeCall(args: string): string {
     if (!this.#isCustom) {
-      const whole = args === "" ? "{}" : args;
-      return this.#inside("response.function_call_arguments.done", { arguments: whole });
+      // Who goes by the pieces alone is to have the same.
+      const before = args === "" ? this.#delta("{}") : "";
+      return (
+        before + this.#inside("response.function_call_arguments.done", { arguments: this.#text })
+      );
     }
     const input = customInput(args);
     return (
@@ -225,7 +231,6 @@ export class ResponsesStreamWriter implements StreamWriter {
     const item = isCut ? cutItem(whole) : whole;
     const done = this.#event("response.output_item.done", { output_index: this.#index, item });
     this.#output.push(item);
-    this.#block = undefined;
     this.#outputBytes += this.#text.length + ITEM_BYTES;
     this.#keptBytes = this.#outputBytes;
     return done;
