@@ -8,6 +8,7 @@ import type { Match } from "./match.js";
 import type { Passages } from "./passages.js";
 import type { Router } from "./ports.js";
 import type { LongScan } from "../dialect/long-scan.js";
+import { isOwnResponse } from "../dialect/translate/responses/reply.js";
 import {
   type BodyHead,
   type BodyMembers,
@@ -96,6 +97,7 @@ export function planCall(input: PlanInput): CallPlan {
   if (modelAsked.length > limits.modelIdCharsMax) {
     throw new Fault("invalid_argument", "The model id is too long.");
   }
+  if (isOwnResponse(match.id)) throw keptHere();
   if (principal.clientKey.kind === "SUPER") refuseInPool(match, input.query, body);
   if (principal.clientKey.modelAllowlist.length > 0) allowNamed(input);
   const found =
@@ -223,11 +225,20 @@ function asFarAsServable(route: Route, input: PlanInput, streamed: boolean): Rou
   return { modelAsked: route.modelAsked, targets: first };
 }
 
-function untranslatable(route: Route, endpoint: Endpoint): Fault {
-  const dialects = [...new Set(route.targets.map((target) => target.provider.dialect))].join(", ");
+function untranslatable({ modelAsked, targets }: Route, { path, dialect }: Endpoint): Fault {
+  const dialects = [...new Set(targets.map((target) => target.provider.dialect))].join(", ");
+  const message =
+    modelAsked === ""
+      ? `You have keys for providers of the ${dialects} dialect only, and ${path} of the ${dialect} dialect cannot be translated.`
+      : `The model "${modelAsked}" is served in the ${dialects} dialect only, and ${path} of the ${dialect} dialect cannot be translated. Ask for it with an SDK of its own dialect.`;
+  return new Fault("untranslatable", message);
+}
+
+/** No provider has it, so none is asked for it, one key after the other. */
+function keptHere(): Fault {
   return new Fault(
-    "untranslatable",
-    `The model "${route.modelAsked}" is served in the ${dialects} dialect only, and ${endpoint.path} of the ${endpoint.dialect} dialect cannot be translated. Ask for it with an SDK of its own dialect.`,
+    "not_found",
+    'This response was translated: a later request can name it in "previous_response_id", but it cannot be asked for.',
   );
 }
 

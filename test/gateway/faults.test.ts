@@ -162,6 +162,10 @@ test("what no translation exists for is refused with a text that says so", async
   const body = (await response.json()) as ErrorBody;
   assert.equal(body.error.code, "untranslatable");
   assert.match(body.error.message, /ANTHROPIC dialect only/);
+  const files = await gateways.ANTHROPIC.fetch("/v1/files");
+  const { error } = (await files.json()) as ErrorBody;
+  assert.deepEqual([files.status, error.code], [400, "untranslatable"]);
+  assert.match(error.message, /^You have keys .*ANTHROPIC dialect only, and \/v1\/files of/);
 });
 
 test("a refused call is on record, and a call of nobody only counted", async () => {

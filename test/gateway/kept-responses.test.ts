@@ -118,6 +118,23 @@ test("what is not kept any more, or was another caller's, is refused by name bef
   assert.equal(stub.received.length, 0);
 });
 
+test("a translated response is not to be had by its id, and no provider is asked for it", async () => {
+  const { id } = await translated();
+  for (const asked of [
+    () => client.responses.retrieve(id),
+    () => client.responses.inputItems.list(id),
+    () => client.responses.cancel(id),
+    () => client.responses.delete(id),
+  ]) {
+    await assert.rejects(asked, (thrown) => {
+      assert.ok(thrown instanceof OpenAI.NotFoundError);
+      assert.match(thrown.message, /can name it in "previous_response_id"/);
+      return true;
+    });
+  }
+  assert.equal(stub.received.length, 0);
+});
+
 test("what the provider keeps itself is named to it as before, byte for byte", async () => {
   await translated();
   const body = '{"model":"gpt", "previous_response_id":"resp_68af","input":"Two","n":1.0}';

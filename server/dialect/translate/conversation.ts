@@ -123,6 +123,8 @@ export interface Conversation {
   readonly openais?: JsonObject | undefined;
   /** What is to be kept, so that a later request can name it. */
   readonly asked?: Asked | undefined;
+  /** What the reply says again of the request. */
+  readonly settings?: JsonObject | undefined;
   /** `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. */
   readonly effort: string | undefined;
   /** Inferred from what the caller's dialect says of thinking: told only to models that are known to take it. */

@@ -23,6 +23,16 @@ export const LOSSES = {
     ALL,
     "Each is walked through, and other calls wait meanwhile.",
   ),
+  refusal: changed(
+    "replies in which the model refuses",
+    ALL,
+    "Their words are where SDKs look: refusal with finish_reason stop, stop_details.explanation, text with finishReason SAFETY. What the provider stopped has content_filter, refusal or SAFETY for its reason.",
+  ),
+  settings_said: dropped(
+    '"instructions", "tools" and members of more than 16,384 characters where a response says its request again',
+    RESPONSES,
+    "The caller has them.",
+  ),
   reply_extras: dropped(
     "citations, annotations, logprobs, service tier and fingerprint in replies",
     ALL,

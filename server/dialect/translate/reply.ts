@@ -7,9 +7,16 @@ import type {
   ToolCallPart,
 } from "./conversation.js";
 
-/** Why a model stopped. `FILTER`: the provider, or the model itself, would not say it. */
+/** Why a model stopped. `FILTER`: the provider would not have it said. `REFUSED`: the model would not, and said so. */
 export type StopKind =
-  "END" | "LENGTH" | "TOOL_CALLS" | "STOP_SEQUENCE" | "FILTER" | "PAUSE" | "CONTEXT_FULL";
+  | "END"
+  | "LENGTH"
+  | "TOOL_CALLS"
+  | "STOP_SEQUENCE"
+  | "FILTER"
+  | "REFUSED"
+  | "PAUSE"
+  | "CONTEXT_FULL";
 
 export interface Stop {
   readonly kind: StopKind;

@@ -82,9 +82,11 @@ function heardInMessages(events: readonly JsonObject[]): Heard {
     block.thought += string(thinking) ?? "";
     block.args += string(partial_json) ?? "";
   }
+  const ends = events.map(({ delta }) => object(object(delta)?.["stop_details"])?.["explanation"]);
+  const refusals = ends.map((why) => string(why) ?? "");
   return {
     thought: blocks.map(({ thought }) => thought).join(""),
-    said: blocks.map(({ said }) => said).join(""),
+    said: [...blocks.map(({ said }) => said), ...refusals].join(""),
     calls: blocks
       .filter(({ name }) => name !== "")
       .map(({ name, args }) => [name, args === "" ? {} : JSON.parse(args)]),

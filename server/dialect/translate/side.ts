@@ -74,6 +74,8 @@ export interface CallFacts {
   readonly memory?: ItemMemory | undefined;
   /** What the caller wants kept of its own part; undefined for nothing. Set from the request. */
   readonly asked?: Asked | undefined;
+  /** What a response says again of its request. Set from the request. */
+  readonly settings?: JsonObject | undefined;
   /** False where the caller does not want to read what the model thinks. Set from the request. */
   readonly thoughtsShown?: boolean | undefined;
   /** A Gemini caller wants its stream as one JSON array, not as events. */

@@ -152,9 +152,16 @@ test("what a prompt of Gemini's took stands in the first event of a message, whe
   const stream = way("MESSAGES", "GENERATE", body).stream();
   const text = stream.push(Buffer.from(usage(1) + usage(2))).toString() + stream.end().toString();
   const used = { input_tokens: 5, cache_creation_input_tokens: 0, cache_read_input_tokens: 4 };
-  const told = Array.from(text.matchAll(/"usage":(\{.*?\})/g), ([, json]) => JSON.parse(json!));
+  const told = Array.from(text.matchAll(/^data: (.*"usage".*)$/gm), ([, json]) => {
+    const { usage, message } = JSON.parse(json!);
+    return usage ?? message.usage;
+  });
   assert.deepEqual(told, [
-    { ...used, output_tokens: 0 },
+    {
+      ...used,
+      output_tokens: 0,
+      cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+    },
     { ...used, output_tokens: 2 },
   ]);
 });

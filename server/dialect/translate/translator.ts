@@ -31,7 +31,10 @@ const SIDES: Readonly<Record<Form, Side>> = {
 };
 
 /** What is known of a call before its body is read. */
-export type CallInput = Omit<CallFacts, "usageAsked" | "tools" | "asked" | "thoughtsShown">;
+export type CallInput = Omit<
+  CallFacts,
+  "usageAsked" | "tools" | "asked" | "settings" | "thoughtsShown"
+>;
 
 /** A request in the provider's language, and the way back for whatever the provider answers. */
 export interface Translation {
@@ -133,7 +136,8 @@ function translateRequest(
     const { read, text, ...rest } = translateText(pair, held.text, target, input);
     const written = held.putBack(text);
     if (written !== undefined) {
-      return { ...rest, read: { ...read, asked: held.whole(read.asked) }, written };
+      const { asked, settings } = held.whole({ asked: read.asked, settings: read.settings });
+      return { ...rest, read: { ...read, asked, settings }, written };
     }
   }
   const { text, ...rest } = translateText(pair, utf8(body), target, input);
@@ -179,8 +183,8 @@ function wayBack(
 }
 
 function factsOf(input: CallInput, conversation: Conversation): CallFacts {
-  const { usageAsked, tools, asked, thoughtsShown } = conversation;
-  return { ...input, usageAsked, tools, asked, thoughtsShown };
+  const { usageAsked, tools, asked, settings, thoughtsShown } = conversation;
+  return { ...input, usageAsked, tools, asked, settings, thoughtsShown };
 }
 
 function readBody(text: string): Record<string, unknown> {

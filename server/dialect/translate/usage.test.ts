@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { anthropicTokens, geminiTokens, openaiTokens } from "../tokens.js";
-import { chatUsage, generateUsage, messagesUsage, responsesUsage } from "./usage.js";
+import {
+  chatUsage,
+  generateUsage,
+  messagesUsage,
+  ownMessagesUsage,
+  responsesUsage,
+} from "./usage.js";
 
 const count = fc.nat(1000);
 const usages = fc
@@ -22,6 +28,7 @@ test("tokens that are said in any form are read there as what they are", () => {
       assert.deepEqual(openaiTokens(chatUsage(usage)), usage);
       assert.deepEqual(openaiTokens(responsesUsage(usage)), usage);
       assert.deepEqual(anthropicTokens(messagesUsage(usage)), usage);
+      assert.deepEqual(anthropicTokens(ownMessagesUsage(usage)), usage);
       // Google's form has no word for what a cache took.
       assert.deepEqual(geminiTokens(generateUsage(usage)), { ...known, cacheWrite: 0 });
       const total = usage.input + usage.output;
@@ -35,7 +42,11 @@ test("tokens that are said in any form are read there as what they are", () => {
 test("what did not happen is left out where providers leave it out", () => {
   const usage = { input: 3, output: 2, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
   assert.deepEqual(chatUsage(usage)["prompt_tokens_details"], { cached_tokens: 0 });
-  assert.deepEqual(responsesUsage(usage)["input_tokens_details"], { cached_tokens: 0 });
+  // Here OpenAI's SDK insists on both.
+  assert.deepEqual(responsesUsage(usage)["input_tokens_details"], {
+    cached_tokens: 0,
+    cache_write_tokens: 0,
+  });
   assert.equal("output_tokens_details" in messagesUsage(usage), false);
   assert.deepEqual(generateUsage(usage), {
     promptTokenCount: 3,

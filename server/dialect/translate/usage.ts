@@ -21,7 +21,7 @@ export function responsesUsage(usage: TokenUsage): JsonObject {
     input_tokens: usage.input,
     input_tokens_details: {
       cached_tokens: usage.cacheRead,
-      ...(usage.cacheWrite > 0 ? { cache_write_tokens: usage.cacheWrite } : {}),
+      cache_write_tokens: usage.cacheWrite,
     },
     output_tokens: usage.output,
     output_tokens_details: { reasoning_tokens: usage.reasoning },
@@ -37,6 +37,15 @@ export function messagesUsage(usage: TokenUsage): JsonObject {
     cache_read_input_tokens: usage.cacheRead,
     output_tokens: usage.output,
     ...(usage.reasoning > 0 ? { output_tokens_details: { thinking_tokens: usage.reasoning } } : {}),
+  };
+}
+
+/** The same in a message itself, which says too for how long its cache keeps what it took. */
+export function ownMessagesUsage(usage: TokenUsage): JsonObject {
+  const ephemeral_5m_input_tokens = usage.cacheWrite;
+  return {
+    ...messagesUsage(usage),
+    cache_creation: { ephemeral_5m_input_tokens, ephemeral_1h_input_tokens: 0 },
   };
 }
 

@@ -40,7 +40,7 @@ test("a whole completion is read with all that it says, in the order in which a 
       { kind: "REFUSAL", text: "No." },
       { kind: "TOOL_CALL", id: "t1", name: "run", args: '{"a":1}', signature: undefined },
     ],
-    stop: stopped("FILTER"),
+    stop: stopped("REFUSED"),
     usage: { input: 9, output: 5, cacheRead: 0, cacheWrite: 0, reasoning: 0 },
   });
 });
@@ -76,7 +76,7 @@ test("each word of OpenAI and its imitators for the end of a reply is known", ()
     assert.deepEqual(chatStop(reason, false, false), stopped(kind), String(reason));
     assert.deepEqual(chatStop(reason, true, false), stopped(withCalls), String(reason));
   }
-  assert.deepEqual(chatStop("stop", true, true), stopped("FILTER"));
+  assert.deepEqual(chatStop("stop", true, true), stopped("REFUSED"));
   assert.deepEqual(chatStop("length", false, true), stopped("LENGTH"));
 });
 

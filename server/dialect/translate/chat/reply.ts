@@ -65,7 +65,7 @@ export function chatStop(reason: unknown, callsTools: boolean, refuses: boolean)
     case "sensitive":
       return stopped("FILTER");
     default:
-      return refuses ? stopped("FILTER") : stopWithTools(stopped("END"), callsTools);
+      return refuses ? stopped("REFUSED") : stopWithTools(stopped("END"), callsTools);
   }
 }
 
@@ -80,10 +80,11 @@ export function writeChatReply(reply: Reply, call: CallFacts): JsonObject {
   const thought = thoughts.map((part) => part.text).join("");
   const toolCalls = toolCallsIn(reply.parts, true);
   const text = joined(reply, "TEXT");
+  const refusal = joined(reply, "REFUSAL");
   const message = {
     role: "assistant",
-    content: text ?? (toolCalls === undefined ? "" : null),
-    refusal: joined(reply, "REFUSAL") ?? null,
+    content: text ?? (toolCalls === undefined && refusal === undefined ? "" : null),
+    refusal: refusal ?? null,
     reasoning_content: thought === "" ? undefined : thought,
     reasoning_details: thoughts.length === 0 ? undefined : thoughts.map(detailOf),
     tool_calls: toolCalls,
@@ -113,6 +114,7 @@ const FINISH_REASONS: Readonly<Record<Stop["kind"], string>> = {
   CONTEXT_FULL: "length",
   TOOL_CALLS: "tool_calls",
   FILTER: "content_filter",
+  REFUSED: "stop",
 };
 
 export function finishReason(stop: Stop): string {

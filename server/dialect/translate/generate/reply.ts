@@ -119,6 +119,7 @@ const FINISH_REASONS: Readonly<Record<Stop["kind"], string>> = {
   LENGTH: "MAX_TOKENS",
   CONTEXT_FULL: "MAX_TOKENS",
   FILTER: "SAFETY",
+  REFUSED: "SAFETY",
 };
 
 export function partOf(part: ReplyPart): JsonObject[] {

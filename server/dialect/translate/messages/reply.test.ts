@@ -4,10 +4,10 @@ import { CALL } from "../../../../test/support/call-facts.js";
 import type { JsonObject } from "../json.js";
 import { type ReplyPart, stopped } from "../reply.js";
 import {
+  messagesEnd,
   messagesStop,
   readMessagesFailure,
   readMessagesReply,
-  stopReason,
   writeMessagesReply,
 } from "./reply.js";
 
@@ -62,7 +62,7 @@ test("each of Anthropic's words for the end of a message is known, and said agai
   ] as const) {
     const sequence = kind === "STOP_SEQUENCE" ? "X" : undefined;
     assert.deepEqual(messagesStop(reason, "X"), stopped(kind, sequence));
-    assert.equal(stopReason(stopped(kind)), reason);
+    assert.equal(messagesEnd(stopped(kind), "")["stop_reason"], reason);
   }
   assert.deepEqual(messagesStop("new", null), stopped("END"));
 });
@@ -92,16 +92,17 @@ test("a whole message has all members of Anthropic's own", () => {
       { type: "redacted_thinking", data: "own" },
       { type: "thinking", thinking: "So.", signature: "~unsigned:" },
       { type: "text", text: "Hi." },
-      { type: "text", text: "No." },
       { type: "thinking", thinking: "", signature: "~gemini:c2ln" },
       { ...use, input: { a: 1 } },
       { ...use, input: {} },
     ],
     stop_reason: "stop_sequence",
     stop_sequence: "X",
+    stop_details: { type: "refusal", category: null, explanation: "No." },
     usage: {
       input_tokens: 4,
       cache_creation_input_tokens: 2,
+      cache_creation: { ephemeral_5m_input_tokens: 2, ephemeral_1h_input_tokens: 0 },
       cache_read_input_tokens: 3,
       output_tokens: 5,
       output_tokens_details: { thinking_tokens: 4 },

@@ -7,7 +7,7 @@ import { type Failure, type Reply, type ReplyPart, type Stop, stopped } from "..
 import { NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
 import { argumentsObject, plainToolId } from "../tool-arguments.js";
-import { messagesUsage } from "../usage.js";
+import { ownMessagesUsage } from "../usage.js";
 import { modelsPart } from "./read-block.js";
 
 /** Reads a whole message. */
@@ -65,18 +65,33 @@ export function writeMessagesReply(reply: Reply): JsonObject {
     role: "assistant",
     model: reply.model,
     content: reply.parts.flatMap(blocksOf),
-    stop_reason: stopReason(reply.stop),
-    stop_sequence: reply.stop.sequence ?? null,
+    ...messagesEnd(reply.stop, refusalIn(reply.parts)),
     // SDKs read its members unasked.
-    usage: messagesUsage(reply.usage ?? NO_TOKENS),
+    usage: ownMessagesUsage(reply.usage ?? NO_TOKENS),
   };
+}
+
+/** How a message ends. Why the model refused stands here alone: SDKs parse what the content says. */
+export function messagesEnd({ kind, sequence }: Stop, refusal: string): JsonObject {
+  const refused = kind === "FILTER" || kind === "REFUSED" || refusal !== "";
+  const explanation = refusal === "" ? null : refusal;
+  return {
+    stop_reason: STOP_REASONS[kind],
+    stop_sequence: sequence ?? null,
+    stop_details: refused ? { type: "refusal", category: null, explanation } : null,
+  };
+}
+
+function refusalIn(parts: readonly ReplyPart[]): string {
+  return parts.map((part) => (part.kind === "REFUSAL" ? part.text : "")).join("");
 }
 
 function blocksOf(part: ReplyPart): JsonObject[] {
   switch (part.kind) {
     case "TEXT":
-    case "REFUSAL":
       return [{ type: "text", text: part.text }];
+    case "REFUSAL":
+      return [];
     case "THINKING": {
       const signature = signatureText(part.signature, "ANTHROPIC");
       if (part.redacted) return [{ type: "redacted_thinking", data: signature }];
@@ -102,13 +117,10 @@ const STOP_REASONS: Readonly<Record<Stop["kind"], string>> = {
   TOOL_CALLS: "tool_use",
   STOP_SEQUENCE: "stop_sequence",
   FILTER: "refusal",
+  REFUSED: "refusal",
   PAUSE: "pause_turn",
   CONTEXT_FULL: "model_context_window_exceeded",
 };
-
-export function stopReason(stop: Stop): string {
-  return STOP_REASONS[stop.kind];
-}
 
 /** The error of an answer or an event in Anthropic's form. */
 export function readMessagesFailure(body: JsonObject, httpStatus: number): Failure | undefined {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { JsonObject } from "../json.js";
 import type { SaidStep } from "../reply.js";
+import { keptBytesOf } from "../kept-bytes.js";
 import { MessagesStreamWriter } from "./write-stream.js";
 
 const USAGE = { input: 9, output: 5, cacheRead: 3, cacheWrite: 2, reasoning: 4 };
@@ -93,21 +94,28 @@ test("a streamed message has each member of Anthropic's own, for SDKs put it tog
         content: [],
         stop_reason: null,
         stop_sequence: null,
-        usage,
+        stop_details: null,
+        usage: {
+          ...usage,
+          cache_creation: { ephemeral_5m_input_tokens: 2, ephemeral_1h_input_tokens: 0 },
+        },
       },
     },
     ...block(0, thought, [thinking("Hm."), signed("own")]),
     ...block(1, thought, [thinking("So."), signed("~unsigned:")]),
     ...block(2, { type: "redacted_thinking", data: "sealed" }),
     ...block(3, text, [said("Hi"), said(".")]),
-    ...block(4, text, [said("No.")]),
-    ...block(5, thought, [signed("~gemini:c2ln")]),
-    ...block(6, use, [input('{"a":1}')]),
-    ...block(7, use, [input("{}")]),
-    ...block(8, use),
+    ...block(4, thought, [signed("~gemini:c2ln")]),
+    ...block(5, use, [input('{"a":1}')]),
+    ...block(6, use, [input("{}")]),
+    ...block(7, use),
     {
       type: "message_delta",
-      delta: { stop_reason: "stop_sequence", stop_sequence: "X" },
+      delta: {
+        stop_reason: "stop_sequence",
+        stop_sequence: "X",
+        stop_details: { type: "refusal", category: null, explanation: "No." },
+      },
       usage,
     },
     { type: "message_stop" },
@@ -125,9 +133,24 @@ test("a message without usage or a stop sequence says so in each member that SDK
     cache_read_input_tokens: 0,
     output_tokens: 0,
   };
-  assert.deepEqual((begun?.["message"] as JsonObject | undefined)?.["usage"], none);
+  assert.deepEqual((begun?.["message"] as JsonObject | undefined)?.["usage"], {
+    ...none,
+    cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+  });
   assert.deepEqual(ended?.["usage"], none);
-  assert.deepEqual(ended?.["delta"], { stop_reason: "end_turn", stop_sequence: null });
+  assert.deepEqual(ended?.["delta"], {
+    stop_reason: "end_turn",
+    stop_sequence: null,
+    stop_details: null,
+  });
+});
+
+test("why the model refuses counts in what is held, for it is told at the end", () => {
+  const writer = new MessagesStreamWriter();
+  writer.push(START);
+  writer.push({ kind: "OPEN", block: { kind: "REFUSAL" } });
+  writer.push(delta("No."));
+  assert.equal(writer.keptBytes, keptBytesOf("No."));
 });
 
 test("arguments that wait count in what is held, until they are told", () => {

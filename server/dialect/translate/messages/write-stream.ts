@@ -8,8 +8,8 @@ import { keptBytesOf } from "../kept-bytes.js";
 import type { Block, SaidStep } from "../reply.js";
 import type { StreamWriter } from "../side.js";
 import { argumentsObject, plainToolId } from "../tool-arguments.js";
-import { messagesUsage } from "../usage.js";
-import { stopReason } from "./reply.js";
+import { messagesUsage, ownMessagesUsage } from "../usage.js";
+import { messagesEnd } from "./reply.js";
 
 /** Writes the events of a streamed message. */
 export class MessagesStreamWriter implements StreamWriter {
@@ -19,10 +19,13 @@ export class MessagesStreamWriter implements StreamWriter {
   /** Of a call: whether its arguments are an object, as far as is known, and what of them waits for that. */
   #isObject: boolean | undefined;
   #arguments = "";
+  /** Told when the message ends. */
+  #refusal = "";
+  #refusalBytes = 0;
   #keptBytes = 0;
 
   get keptBytes(): number {
-    return this.#keptBytes;
+    return this.#keptBytes + this.#refusalBytes;
   }
 
   push(step: SaidStep): string {
@@ -32,9 +35,7 @@ export class MessagesStreamWriter implements StreamWriter {
       case "OPEN":
         return this.#open(step.block);
       case "DELTA":
-        return this.#block?.kind === "TOOL_CALL"
-          ? this.#argument(step.text)
-          : this.#delta(this.#deltaOf(step.text));
+        return this.#text(step.text);
       case "SIGN":
         return this.#signature(step.signature);
       case "CLOSE":
@@ -42,10 +43,7 @@ export class MessagesStreamWriter implements StreamWriter {
       case "END":
         return (
           event("message_delta", {
-            delta: {
-              stop_reason: stopReason(step.stop),
-              stop_sequence: step.stop.sequence ?? null,
-            },
+            delta: messagesEnd(step.stop, this.#refusal),
             usage: messagesUsage(step.usage ?? NO_TOKENS),
           }) + event("message_stop", {})
         );
@@ -68,12 +66,17 @@ export class MessagesStreamWriter implements StreamWriter {
         content: [],
         stop_reason: null,
         stop_sequence: null,
-        usage: messagesUsage(step.usage ?? NO_TOKENS),
+        stop_details: null,
+        usage: ownMessagesUsage(step.usage ?? NO_TOKENS),
       },
     });
   }
 
   #open(block: Block): string {
+    if (block.kind === "REFUSAL") {
+      this.#block = block;
+      return "";
+    }
     // Callers send thoughts back unchanged, and with them the signature of the call that follows.
     const signature = block.kind === "TOOL_CALL" ? block.signature : undefined;
     const before =
@@ -86,12 +89,13 @@ export class MessagesStreamWriter implements StreamWriter {
   }
 
   #close(): string {
+    if (this.#block?.kind === "REFUSAL") return "";
     const unsigned = this.#block?.kind === "THINKING" && !this.#signed;
     const before = unsigned ? this.#signature(undefined) : this.#noObject();
     return before + event("content_block_stop", { index: this.#index });
   }
 
-  #begin(block: Block): string {
+  #begin(block: Exclude<Block, { kind: "REFUSAL" }>): string {
     this.#block = block;
     this.#signed = false;
     this.#isObject = undefined;
@@ -130,10 +134,22 @@ export class MessagesStreamWriter implements StreamWriter {
     return args.trim() === "" ? "" : this.#delta(inputDelta(writeJson(argumentsObject(args))));
   }
 
-  #deltaOf(text: string): JsonObject {
-    return this.#block?.kind === "THINKING"
-      ? { type: "thinking_delta", thinking: text }
-      : { type: "text_delta", text };
+  #text(text: string): string {
+    switch (this.#block?.kind) {
+      case "TOOL_CALL":
+        return this.#argument(text);
+      case "THINKING":
+        return this.#delta({ type: "thinking_delta", thinking: text });
+      case "REFUSAL":
+        this.#refusal += text;
+        this.#refusalBytes += keptBytesOf(text);
+        return "";
+      case "TEXT":
+      case "REDACTED":
+      case undefined:
+      default:
+        return this.#delta({ type: "text_delta", text });
+    }
   }
 
   #delta(delta: JsonObject): string {
@@ -145,10 +161,9 @@ function inputDelta(partial_json: string): JsonObject {
   return { type: "input_json_delta", partial_json };
 }
 
-function startOf(block: Block): JsonObject {
+function startOf(block: Exclude<Block, { kind: "REFUSAL" }>): JsonObject {
   switch (block.kind) {
     case "TEXT":
-    case "REFUSAL":
       return { type: "text", text: "" };
     case "THINKING":
       return { type: "thinking", thinking: "", signature: "" };

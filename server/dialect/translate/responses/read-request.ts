@@ -22,6 +22,7 @@ import {
 } from "../request-members.js";
 import type { CallFacts } from "../side.js";
 import { callOf } from "./reply.js";
+import { settingsOf } from "./settings.js";
 import { readToolChoice, readTools } from "./tools.js";
 import { thoughtOf } from "./thoughts.js";
 
@@ -81,6 +82,7 @@ export function readResponsesRequest(
     stream: call.streamed,
     usageAsked: true,
     asked: body["store"] === false ? undefined : { previousId, input },
+    settings: settingsOf(body),
     format: openaiFormat(object(object(body["text"])?.["format"]), (format) => format),
     effort: effortOf([body, ...items.filter((item) => item["type"] === "configuration_update")]),
   };

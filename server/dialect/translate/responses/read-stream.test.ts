@@ -44,7 +44,7 @@ test("a response has the id and the model that its provider tells, whichever eve
   assert.deepEqual(read(), [START, end("END")]);
 });
 
-test("each part of a message is a piece of its own, and a refusal among them ends it as filtered", () => {
+test("each part of a message is a piece of its own, and a refusal among them ends it as refused", () => {
   const at = { output_index: 0, content_index: 0 };
   const steps = read(
     CREATED,
@@ -67,7 +67,7 @@ test("each part of a message is a piece of its own, and a refusal among them end
     open("REFUSAL"),
     delta("No."),
     CLOSE,
-    end("FILTER"),
+    end("REFUSED"),
   ]);
 });
 

@@ -62,7 +62,7 @@ test("a whole response is read with all that it says, and what the provider's ow
       { ...USE, name: "patch", args: '{"input":""}' },
       { ...USE, id: "", name: "" },
     ],
-    stop: stopped("FILTER"),
+    stop: stopped("REFUSED"),
     usage: { input: 9, output: 5, cacheRead: 0, cacheWrite: 0, reasoning: 0 },
   });
   for (const empty of [{}, { id: "", model: "", output: [] }]) {
@@ -91,7 +91,7 @@ test("why a response ended is what it says, else what it holds", () => {
   for (const [body, kind] of [
     [{ status: "completed" }, "END"],
     [{ output: [call] }, "TOOL_CALLS"],
-    [{ output: [call, refusal] }, "FILTER"],
+    [{ output: [call, refusal] }, "REFUSED"],
     [{ ...cut("max_output_tokens"), output: [call] }, "LENGTH"],
     [{ ...cut("content_filter"), output: [call] }, "FILTER"],
     [{ status: "incomplete" }, "LENGTH"],
@@ -167,7 +167,7 @@ test("a whole response has all members of OpenAI's own", () => {
   assert.deepEqual([status, cut], ["completed", null]);
   assert.deepEqual(usage, {
     input_tokens: 9,
-    input_tokens_details: { cached_tokens: 3 },
+    input_tokens_details: { cached_tokens: 3, cache_write_tokens: 0 },
     output_tokens: 5,
     output_tokens_details: { reasoning_tokens: 4 },
     total_tokens: 14,

@@ -16,6 +16,7 @@ import {
 import type { CallFacts } from "../side.js";
 import { argumentsText } from "../tool-arguments.js";
 import { responsesUsage } from "../usage.js";
+import { PLAIN_TEXT } from "./settings.js";
 import { thoughtOf, toldReasoning } from "./thoughts.js";
 import { customInput, declaredTool, flatName } from "./tools.js";
 
@@ -87,7 +88,7 @@ export function responsesStop(body: JsonObject, parts: readonly { readonly kind:
     const reason = object(body["incomplete_details"])?.["reason"];
     return stopped(reason === "content_filter" ? "FILTER" : "LENGTH");
   }
-  if (parts.some((part) => part.kind === "REFUSAL")) return stopped("FILTER");
+  if (parts.some((part) => part.kind === "REFUSAL")) return stopped("REFUSED");
   return stopWithTools(
     stopped("END"),
     parts.some((part) => part.kind === "TOOL_CALL"),
@@ -98,11 +99,19 @@ export function responsesStop(body: JsonObject, parts: readonly { readonly kind:
 export function writeResponsesReply(reply: Reply, call: CallFacts): JsonObject {
   const items = reply.parts.flatMap((part, index) => itemsOf(part, index, call));
   const end = endOf(reply);
+  if (lacksAnswer(items, end)) {
+    items.push(messageItem(itemId(call, items.length, "TEXT"), contentPart("TEXT", "")));
+  }
   const output = items.map((item, at) =>
     at === items.length - 1 && end["status"] === "incomplete" ? cutItem(item) : item,
   );
   keep(output, call);
   return { ...responseOf(reply.model, call), ...end, output };
+}
+
+/** True where a model has ended without a word. OpenAI's says so in a message without text, where callers look for one. */
+export function lacksAnswer(items: readonly JsonObject[], end: JsonObject): boolean {
+  return end["status"] === "completed" && items.every((item) => item["type"] === "reasoning");
 }
 
 /** The item in the midst of which a model was stopped. */
@@ -169,12 +178,13 @@ export function responseOf(model: string, call: CallFacts): JsonObject {
     previous_response_id: call.asked?.previousId ?? null,
     store: call.asked !== undefined && call.memory !== undefined,
     temperature: null,
-    text: { format: { type: "text" } },
+    text: PLAIN_TEXT,
     tool_choice: "auto",
     tools: [],
     top_p: null,
     truncation: "disabled",
     usage: null,
+    ...call.settings,
   };
 }
 

@@ -121,7 +121,7 @@ function called(index: number, given: JsonObject, deltas: readonly string[]) {
   const done = { id, type: "function_call", status: "completed", ...given, arguments: args };
   return item(index, done, { ...BEGUN, arguments: "" }, [
     ...deltas.map((delta) => ({ type: "function_call_arguments.delta", delta })),
-    { type: "function_call_arguments.done", arguments: args },
+    { type: "function_call_arguments.done", name: given["name"], arguments: args },
   ]);
 }
 

@@ -13,6 +13,7 @@ import {
   endOf,
   itemId,
   keep,
+  lacksAnswer,
   messageItem,
   responseOf,
 } from "./reply.js";
@@ -68,16 +69,23 @@ export class ResponsesStreamWriter implements StreamWriter {
       case "CLOSE":
         this.#isClosed = true;
         return "";
-      case "END": {
-        const end = endOf(step);
-        keep(this.#output, this.#call);
-        const response = { ...this.#response, ...end, output: this.#output };
-        const type = end["status"] === "completed" ? "response.completed" : "response.incomplete";
-        return this.#event(type, { response });
-      }
+      case "END":
+        return this.#end(endOf(step));
       default:
         return unreachable(step);
     }
+  }
+
+  #end(end: JsonObject): string {
+    const empty = lacksAnswer(this.#output, end) ? this.#emptyMessage() : "";
+    keep(this.#output, this.#call);
+    const response = { ...this.#response, ...end, output: this.#output };
+    const type = end["status"] === "completed" ? "response.completed" : "response.incomplete";
+    return empty + this.#event(type, { response });
+  }
+
+  #emptyMessage(): string {
+    return this.#open({ kind: "TEXT" }) + this.#closePart() + this.#done();
   }
 
   fail(problem: Problem): string {
@@ -203,7 +211,7 @@ export class ResponsesStreamWriter implements StreamWriter {
           })
         );
       case "TOOL_CALL":
-        return this.#closeCall(text);
+        return this.#closeCall(this.#block.name, text);
       case "REDACTED":
       case undefined:
       default:
@@ -211,13 +219,13 @@ export class ResponsesStreamWriter implements StreamWriter {
     }
   }
 
-  #closeCall(args: string): string {
+  #closeCall(name: string, args: string): string {
     if (!this.#isCustom) {
       // Who goes by the pieces alone is to have the same.
       const before = args === "" ? this.#delta("{}") : "";
-      return (
-        before + this.#inside("response.function_call_arguments.done", { arguments: this.#text })
-      );
+      const declared = declaredTool(name, this.#call.tools)?.name ?? name;
+      const whole = { name: declared, arguments: this.#text };
+      return before + this.#inside("response.function_call_arguments.done", whole);
     }
     const input = customInput(args);
     return (
