@@ -164,6 +164,7 @@ const SUCCESS: Script = (received, res) => {
 const REPLY =
   '{"id": "thing_1", "object":"x", "big":12345678901234567890, "data":[], "has_more":false, "text":"ä"}';
 
+/** They speak of a model: a 404 that names nothing says that a provider does not count tokens at all. */
 function refusals(): readonly Script[] {
   return [400, 404, 409, 413, 422, 429, 500, 503, 529].map((status) =>
     replyJson(
@@ -174,7 +175,7 @@ function refusals(): readonly Script[] {
           type: "some_error",
           code: "some_code",
           param: null,
-          message: `no ${String(status)}`,
+          message: `no model, ${String(status)}`,
         },
       }),
       { "retry-after": "7" },
