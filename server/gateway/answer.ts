@@ -14,6 +14,12 @@ import {
 } from "./own-answers.js";
 import { isEvents, type ReplyHead } from "./reply-head.js";
 
+/**
+ * Seconds where a provider fails without a word of when to come back, and its key does not rest for it. SDKs left to
+ * themselves try again within one.
+ */
+const UNTOLD_SECONDS = 1;
+
 /** What an answer needs of its exchange. */
 export type AnswerOptions = Pick<ExchangeOptions, "context" | "id" | "match" | "turn">;
 
@@ -52,7 +58,9 @@ export class Answer {
   whole(head: ReplyHead, body: Buffer | string, retryAfterSeconds?: number): void {
     const headers = this.#headers(head);
     const saysWhen = retryAfterSeconds !== undefined || asksForPatience(head.httpStatus);
-    if (saysWhen && !headers.has("retry-after")) headers.addOwn(retryAfterLine(retryAfterSeconds));
+    if (saysWhen && !headers.has("retry-after")) {
+      headers.addOwn(retryAfterLine(retryAfterSeconds ?? UNTOLD_SECONDS));
+    }
     this.#options.turn.whole(head.httpStatus, headers, body);
   }
 

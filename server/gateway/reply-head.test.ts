@@ -181,6 +181,7 @@ const PROVIDERS = {
   date: "now",
   "retry-after": "3",
   "retry-after-ms": "3000",
+  "x-should-retry": "false",
   "request-id": "req_1",
   etag: "e",
   "openai-version": "v",
@@ -195,7 +196,7 @@ test("of a reply that is translated goes on what means the same in every languag
     assert.equal(
       head.forward.text,
       `content-type: ${contentType}\r\ndate: now\r\nretry-after: 3\r\nretry-after-ms: 3000\r\n` +
-        "x-upstream-request-id: req_1\r\n" +
+        "x-should-retry: false\r\nx-upstream-request-id: req_1\r\n" +
         (dialect === "ANTHROPIC" ? "request-id: call_1\r\n" : ""),
     );
     assert.equal(head.contentType, "text/event-stream");
@@ -213,7 +214,7 @@ test("a reply that becomes a stream of events is called one, once, and keeps its
   assert.equal(
     forward.text,
     "content-type: text/event-stream; charset=utf-8\r\ndate: now\r\nretry-after: 3\r\n" +
-      "retry-after-ms: 3000\r\nrequest-id: req_1\r\netag: e\r\nopenai-version: v\r\n",
+      "retry-after-ms: 3000\r\nx-should-retry: false\r\nrequest-id: req_1\r\netag: e\r\nopenai-version: v\r\n",
   );
   assert.deepEqual([contentType, contentLength], ["text/event-stream", undefined]);
 });

@@ -122,7 +122,14 @@ function pacingIn(lines: HeaderLines): Map<string, string> {
 }
 
 /** Headers that mean the same whatever language the body is in. */
-const TRANSLATED = new Set(["date", "retry-after", "retry-after-ms", "x-upstream-request-id"]);
+const TRANSLATED = new Set([
+  "date",
+  "retry-after",
+  "retry-after-ms",
+  // OpenAI's and Anthropic's SDKs obey it alike.
+  "x-should-retry",
+  "x-upstream-request-id",
+]);
 
 /** The head of a reply whose body was translated: what speaks of the provider's own API stays here. */
 export function translatedHead(

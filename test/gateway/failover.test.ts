@@ -352,13 +352,13 @@ test("an overloaded Anthropic keeps its status and its words", async () => {
   assert.equal(response.headers.get("request-id"), "req_1");
 });
 
-test("an overload tells the caller when to come back: as the provider says, else as the pool knows, else in a while", async () => {
+test("an overload tells the caller when to come back: as the provider says, else as the pool knows, else in a second", async () => {
   for (const httpStatus of [503, 529]) {
     const { post, pool } = await bound({ secrets: SECRETS.slice(0, 1) });
     for (const [headers, backMs, seconds] of [
       [{ "retry-after": "17" }, 3_000_000, "17"],
       [{}, 42_000, "42"],
-      [{}, null, "5"],
+      [{}, null, "1"],
     ] as const) {
       pool.backMs = backMs;
       site.stub.script = replyJson(httpStatus, '{"error":{"message":"overloaded"}}', headers);

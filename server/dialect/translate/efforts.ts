@@ -36,8 +36,13 @@ type Wish = Pick<Conversation, "effort" | "effortInferred">;
 export function wantedEffort(wish: Wish, { model }: Pick<Target, "model">): string | undefined {
   const { effort, effortInferred } = wish;
   if (effortInferred !== true) return effort;
+  return takesEffort(model) ? effort : undefined;
+}
+
+/** True for a model of OpenAI's or Google's that is known to think as hard as it is told. */
+export function takesEffort(model: string): boolean {
   const name = nameOf(model);
-  return TAKES_EFFORT.test(name) && !TAKES_NO_EFFORT.test(name) ? effort : undefined;
+  return TAKES_EFFORT.test(name) && !TAKES_NO_EFFORT.test(name);
 }
 
 /**

@@ -48,7 +48,6 @@ const SETTINGS = {
   temperature: 0.5,
   tool_choice: "none",
   top_p: 0.9,
-  truncation: "auto",
   user: "u",
 };
 
@@ -66,7 +65,11 @@ test("a response says the settings of its request again, whole and in each event
 });
 
 test("what a request does not say, or says as null, has in its response what OpenAI takes for it", () => {
-  for (const request of [{}, { metadata: null, truncation: null, text: null, temperature: null }]) {
+  for (const request of [
+    {},
+    { metadata: null, text: null, temperature: null },
+    { truncation: "auto" },
+  ]) {
     const { metadata, truncation, text, temperature } = whole(request);
     assert.deepEqual(
       [metadata, truncation, text, temperature],

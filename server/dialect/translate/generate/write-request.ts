@@ -15,7 +15,7 @@ import {
   type Turn,
   withSystemFirst,
 } from "../conversation.js";
-import { nearestEffort, wantedEffort } from "../efforts.js";
+import { nearestEffort, takesEffort, wantedEffort } from "../efforts.js";
 import type { JsonObject } from "../json.js";
 import { type Notes, untranslatable } from "../notes.js";
 import { outputLimit } from "../models.js";
@@ -85,7 +85,11 @@ function namesOf(turns: readonly Turn[]): Map<string, string> {
 function configOf(conversation: Conversation, target: Target, notes: Notes): JsonObject {
   const { format, stop } = conversation;
   const effort = wantedEffort(conversation, target);
-  const thinkingConfig = effort === undefined ? undefined : thinkingOf(effort, target.model);
+  const isShown = conversation.thoughtsShown;
+  const thinkingConfig =
+    effort === undefined
+      ? ownThinking(target.model, isShown)
+      : thinkingOf(effort, target.model, isShown !== false);
   if (effort !== undefined && thinkingConfig === undefined) notes.lose("gemini_effort");
   return {
     maxOutputTokens: outputLimit(conversation.maxTokens, target.maxOutput),
@@ -122,16 +126,25 @@ const BUDGETS: Readonly<Record<string, number>> = {
 /** Gemini 2.5 Pro takes no smaller budget. */
 const BUDGET_MIN = 128;
 
+/** A model that nobody tells how hard to think thinks as is its default, and shows it where it is asked to. */
+function ownThinking(model: string, isShown: boolean | undefined): JsonObject | undefined {
+  return isShown === true && takesEffort(model) ? { includeThoughts: true } : undefined;
+}
+
 /** Models since Gemini 3 take a level, the one before a budget of tokens; older ones do not think. */
-function thinkingOf(effort: string, model: string): JsonObject | undefined {
+function thinkingOf(
+  effort: string,
+  model: string,
+  includeThoughts: boolean,
+): JsonObject | undefined {
   if (/gemini-(?:1|2\.0)/.test(model)) return undefined;
   if (effort === "none") return leastThinking(model);
   if (/gemini-2/.test(model)) {
     const budget = BUDGETS[effort];
-    return budget === undefined ? undefined : { thinkingBudget: budget, includeThoughts: true };
+    return budget === undefined ? undefined : { thinkingBudget: budget, includeThoughts };
   }
   const level = nearestEffort(effort, levelsOf(model));
-  return level === undefined ? undefined : { thinkingLevel: level, includeThoughts: true };
+  return level === undefined ? undefined : { thinkingLevel: level, includeThoughts };
 }
 
 /** Without a word of it they think as much as they like. Only the small ones can be kept from it. */

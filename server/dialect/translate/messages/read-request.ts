@@ -65,7 +65,13 @@ export function readMessagesRequest(body: JsonObject, call: CallFacts, notes: No
     format: formatOf(body),
     effort: effortOf(body),
     effortInferred: true,
+    thoughtsShown: thoughtsShown(object(body["thinking"])),
   };
+}
+
+/** Undefined for a caller who says nothing of thinking. */
+function thoughtsShown({ type, display }: JsonObject = {}): boolean | undefined {
+  return type === "adaptive" || type === "enabled" ? display !== "omitted" : undefined;
 }
 
 /** Anthropic's words, which OpenAI has as well. */

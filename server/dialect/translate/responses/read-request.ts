@@ -84,6 +84,7 @@ export function readResponsesRequest(
     asked: body["store"] === false ? undefined : { previousId, input },
     settings: settingsOf(body),
     format: openaiFormat(object(object(body["text"])?.["format"]), (format) => format),
+    thoughtsShown: string(object(body["reasoning"])?.["summary"]) === undefined ? undefined : true,
     effort: effortOf([body, ...items.filter((item) => item["type"] === "configuration_update")]),
   };
 }

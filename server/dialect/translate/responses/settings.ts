@@ -12,7 +12,6 @@ const SAID_AGAIN = [
   "text",
   "tool_choice",
   "top_p",
-  "truncation",
   "user",
 ] as const;
 
