@@ -6,6 +6,7 @@ import { allowsModel } from "./eligibility.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Origin } from "./origin.js";
 import type { Cursors } from "./strategies/context.js";
+import type { Waits } from "./strategies/weighted.js";
 
 /** Says whether a key of a service may serve a model; the catalogue knows. */
 export type InService = (providerId: string, service: string, model: string) => boolean;
@@ -15,6 +16,8 @@ const LANE_MODELS_MAX = 256;
 
 /** Models of one lane that have a set of their own because some key rests for them; of more, one of the user who asked for most shares again. */
 const LANE_SPLITS_MAX = 64;
+
+const NO_WAITS: Waits = new Map();
 
 /** Keys of a lane that serve the same models: same service, same allowlist. */
 interface Group {
@@ -98,7 +101,7 @@ export class Lane {
   #cursorsOf(name: string): Cursors {
     const known = this.#cursors.get(name);
     if (known !== undefined) return known;
-    const cursors = { roundRobin: "", sequential: "" };
+    const cursors = { roundRobin: "", sequential: "", waits: NO_WAITS };
     if (this.#cursors.size >= LANE_MODELS_MAX) this.#cursors.clear();
     this.#cursors.set(name, cursors);
     return cursors;
@@ -108,8 +111,8 @@ export class Lane {
     const known = this.#splits.get(model);
     if (known !== undefined) return known.set;
     const names = this.#serving(model).map((group) => group.name);
-    const { members, cursors } = this.#shared(model);
-    const set = new CandidateSet(members, { ...cursors }, model);
+    const shared = this.#shared(model);
+    const set = new CandidateSet(shared.members, shared.turns(), model);
     this.#splits.set(model, { names, set });
     return set;
   }
