@@ -40,7 +40,7 @@ export class Lane {
   readonly #groups = new Map<string, Group>();
   readonly #sets = new Map<string, CandidateSet>();
   readonly #byModel = new Map<string, CandidateSet>();
-  /** The turns of the shared sets, by name. They go on when services change, which ends the sets themselves. */
+  /** The turns of the sets, by name. They go on when services change, which ends the sets themselves. */
   readonly #cursors = new Map<string, Cursors>();
   /** Models for which some key rests, or did of late. */
   readonly #resting = new FairMap<string>(LANE_SPLITS_MAX, (model) => {
@@ -98,10 +98,11 @@ export class Lane {
     return set;
   }
 
-  #cursorsOf(name: string): Cursors {
+  /** @param from the set whose turns one of this name goes on with at first. */
+  #cursorsOf(name: string, from?: CandidateSet): Cursors {
     const known = this.#cursors.get(name);
     if (known !== undefined) return known;
-    const cursors = { roundRobin: "", sequential: "", waits: NO_WAITS };
+    const cursors = from?.turns() ?? { roundRobin: "", sequential: "", waits: NO_WAITS };
     if (this.#cursors.size >= LANE_MODELS_MAX) this.#cursors.clear();
     this.#cursors.set(name, cursors);
     return cursors;
@@ -112,7 +113,7 @@ export class Lane {
     if (known !== undefined) return known.set;
     const names = this.#serving(model).map((group) => group.name);
     const shared = this.#shared(model);
-    const set = new CandidateSet(shared.members, shared.turns(), model);
+    const set = new CandidateSet(shared.members, this.#cursorsOf(splitName(model), shared), model);
     this.#splits.set(model, { names, set });
     return set;
   }
@@ -121,6 +122,7 @@ export class Lane {
   #share(model: string): void {
     this.#splits.get(model)?.set.dissolve();
     this.#splits.delete(model);
+    this.#cursors.delete(splitName(model));
     this.#byModel.delete(model);
   }
 
@@ -179,6 +181,11 @@ export class Lane {
     for (const { set } of this.#splits.values()) set.dissolve();
     this.#splits.clear();
   }
+}
+
+/** Those of shared sets are lists. */
+function splitName(model: string): string {
+  return `model ${model}`;
 }
 
 function groupName(slot: KeySlot): string {
