@@ -25,8 +25,6 @@ export interface KeyExplanation {
   readonly blockedUntilAt: number | null;
   /** Its service and allowlist let it serve the model. */
   readonly servesModel: boolean;
-  /** In the running now: serves the model, is eligible, and its tier is the one in use. */
-  readonly eligible: boolean;
   /** Place in the order in which a call would try keys, from 1; 0 for a key that it would not try. */
   readonly rank: number;
   /** The reason in words. */
@@ -187,8 +185,6 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   const nowMs = around.now.monotonicMs;
   const load = slot.load(nowMs);
   const { standing, untilMs } = standingFor(slot, around);
-  const isFull = slot.loads.isFull(around.model);
-  const canServe = around.servesModel && standing === "ELIGIBLE" && !isFull;
   const ceiling = slot.loads.ceiling(around.model);
   return {
     providerKeyId: slot.id,
@@ -198,7 +194,6 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
     standing,
     blockedUntilAt: untilMs === null ? null : wallTimeOf(untilMs, around.now),
     servesModel: around.servesModel,
-    eligible: canServe && around.tierInUse,
     rank: around.rank,
     reason: reasonOf(slot, around),
     score: scoreOf(slot, nowMs, Math.max(around.maxLoad, load)),
