@@ -139,7 +139,7 @@ function explainTiers(
   const inUse = isKept ? undefined : lanes.find((lane) => isOpen(lane, target));
   return lanes.map((lane) => {
     const serving = new Set(lane.candidates(target.upstreamModel).members);
-    const maxLoad = Math.max(0, ...readyLoads(lane, target, options.now.monotonicMs));
+    const maxLoad = maxLoadOf(lane, target, options.now.monotonicMs);
     const keys = [...lane.slots].map((slot) =>
       explainKey(slot, {
         now: options.now,
@@ -272,13 +272,14 @@ function restOf(
   return lanes[0]?.origin.restFor(upstreamModel, now.monotonicMs);
 }
 
-function readyLoads(lane: Lane, target: RouteTarget, nowMs: number): readonly number[] {
-  const { ready } = lane.candidates(target.upstreamModel);
-  return ready.slice(0, LOADS_MAX).map((slot) => slot.load(nowMs));
+/** The load of the busiest key that can be chosen. */
+function maxLoadOf(lane: Lane, target: RouteTarget, nowMs: number): number {
+  let maxLoad = 0;
+  for (const slot of lane.candidates(target.upstreamModel).ready) {
+    maxLoad = Math.max(maxLoad, slot.load(nowMs));
+  }
+  return maxLoad;
 }
-
-/** As many loads as fit into one call's arguments with room to spare. */
-const LOADS_MAX = 20_000;
 
 function isOpen(lane: Lane, target: RouteTarget): boolean {
   const set = lane.candidates(target.upstreamModel);
