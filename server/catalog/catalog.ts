@@ -229,8 +229,13 @@ export class Catalog {
     const { route } = this.#resolution(cleanName(id), principal.ownerId);
     const { modelAllowlist } = principal.clientKey;
     const allowed = route === null ? null : allowedRoute(modelAllowlist, route);
-    const target = allowed?.targets.find((each) => this.#isServed(each, principal));
+    const target = allowed?.targets.find((each) => this.isServed(each, principal));
     return target === undefined ? undefined : unlisted(id, target);
+  }
+
+  /** Whether a principal has any key that may serve a target. */
+  isServed({ provider, upstreamModel }: RouteTarget, principal: Principal): boolean {
+    return this.#hasKeys(provider.id, principal, upstreamModel);
   }
 
   /** True when a provider key of a service may serve a model: the pool asks this for keys that name one. */
@@ -294,11 +299,7 @@ export class Catalog {
 
   #isReachable(name: string, principal: Principal): boolean {
     const targets = this.#resolution(name, principal.ownerId).route?.targets ?? [];
-    return targets.some((target) => this.#isServed(target, principal));
-  }
-
-  #isServed({ provider, upstreamModel }: RouteTarget, principal: Principal): boolean {
-    return this.#hasKeys(provider.id, principal, upstreamModel);
+    return targets.some((target) => this.isServed(target, principal));
   }
 
   /** Made with the first name that nothing serves: of thousands of models it takes as long as all the rest. */

@@ -137,3 +137,29 @@ test("where a budget holds, a batch that cannot be read, or asks for no end of m
   const inFile = '{"batch":{"inputConfig":{"fileName":"files/x"}}}';
   assert.equal(estimate("GEMINI", inFile).costMicros, 0);
 });
+
+test("where a budget holds nothing is set aside for a fallback of which the caller has no key", () => {
+  const match = matchEndpoint("POST", "/v1/chat/completions", "OPENAI");
+  const targets = ["cheap", "dear"].map((model) => ({
+    ...aRoute(model).targets[0],
+    price: PRICES[model],
+    maxOutput: MAX_OUTPUT,
+  }));
+  const costMicros = (served: readonly string[], hasBudget = true): number => {
+    const context = {
+      sink: { cost: ({ price }: { price: Price | null }, tokens: never) => costOf(price, tokens) },
+      router: {
+        isServed: ({ upstreamModel }: { upstreamModel: string }) => served.includes(upstreamModel),
+      },
+      limiter: { hasBudget: () => hasBudget },
+    };
+    const plan = { body: Buffer.from("{}"), bodyHead: {}, route: { targets } };
+    const principal = aPrincipal("STANDARD");
+    return worstCase({ context, plan, match, head: {}, principal } as never).costMicros;
+  };
+  const [cheap, dear] = [costMicros(["cheap"]), costMicros(["cheap", "dear"])];
+  assert.ok(cheap > 0 && dear >= 20 * cheap, `${cheap} and ${dear}`);
+  assert.equal(costMicros(["dear"]), dear);
+  assert.equal(costMicros([]), dear, "a call that gets no key is refused for that");
+  assert.equal(costMicros(["cheap"], false), dear);
+});

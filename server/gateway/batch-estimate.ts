@@ -37,8 +37,9 @@ export function worstCase({
 }): Estimate {
   const form = match.endpoint.batch;
   if (form === undefined) {
-    const { body, bodyHead, route } = plan;
-    return estimateOf(context.sink, { body, bodyHead, targets: route.targets }, { match, head });
+    const { body, bodyHead } = plan;
+    const targets = servedOf(plan.route.targets, context, principal);
+    return estimateOf(context.sink, { body, bodyHead, targets }, { match, head });
   }
   if (form.list === undefined) return NOTHING_RESERVED;
   try {
@@ -49,6 +50,17 @@ export function worstCase({
     if (!isInFile && context.limiter.hasBudget(principal)) throw thrown;
     return NOTHING_RESERVED;
   }
+}
+
+/** Where a budget holds, nothing is set aside for a fallback, or another provider, that the caller has no key of. */
+function servedOf(
+  targets: readonly RouteTarget[],
+  { router, limiter }: Pick<GatewayContext, "router" | "limiter">,
+  principal: Principal,
+): readonly RouteTarget[] {
+  if (targets.length === 1 || !limiter.hasBudget(principal)) return targets;
+  const served = targets.filter((target) => router.isServed(target, principal));
+  return served.length === 0 ? targets : served;
 }
 
 interface Parts extends Pick<GatewayContext, "sink" | "router"> {

@@ -46,6 +46,8 @@ export interface Router {
   visibleModels(principal: Principal, dialect: Dialect): readonly ListedModel[];
   /** A model that this principal can ask for, listed or not; undefined if it cannot. */
   findModel(id: string, principal: Principal, dialect: Dialect): ListedModel | undefined;
+  /** Whether this principal has any provider key that may serve a target, be it out for now. */
+  isServed(target: RouteTarget, principal: Principal): boolean;
 }
 
 export interface ListedModel {

@@ -92,8 +92,14 @@ export class CandidateSet {
     return serving;
   }
 
+  /** Where the strategies stand now, for a set that goes on from here. */
+  turns(): Cursors {
+    return { ...this.cursors, waits: this.#weighted?.waits() ?? this.cursors.waits };
+  }
+
   /** Ends the set: its members forget it. */
   dissolve(): void {
+    this.cursors.waits = this.turns().waits;
     for (const slot of this.members) {
       const at = slot.sets.indexOf(this);
       if (at >= 0) slot.sets.splice(at, 1);
@@ -102,7 +108,7 @@ export class CandidateSet {
 
   /** The queue of the weighted strategy, made when it is first asked for. */
   weighted(): WeightedQueue {
-    this.#weighted ??= new WeightedQueue(this.ready);
+    this.#weighted ??= new WeightedQueue(this.members, this.ready, this.cursors.waits);
     return this.#weighted;
   }
 

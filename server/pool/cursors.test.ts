@@ -56,6 +56,16 @@ test("an order that has moved on stays there when the catalogue changes or keys 
   assert.deepEqual(used(world, X, 3), Array(3).fill("pk_00001"));
 });
 
+test("an order that a limit of one model has moved on stays there when the catalogue changes", () => {
+  const world = new World(keys(3), "SEQUENTIAL");
+  world.call("RATE_LIMITED", { route: X, retryAfterMs: 1_000 });
+  assert.equal(world.call("OK", { route: X }), "pk_00001");
+  world.clock.advance(1_000);
+  world.pool.applyChange({ seq: 1, kind: "model", id: "m", value: null });
+  assert.deepEqual(used(world, X, 3), Array(3).fill("pk_00001"));
+  assert.deepEqual(used(world, Y, 3), Array(3).fill("pk_00000"));
+});
+
 test("an order goes on past each key that nearly always fails, to the first that does not", () => {
   const world = new World(keys(3), "SEQUENTIAL");
   world.call("OK", { principal: { ...SUPER, ownerId: "usr_other" } });

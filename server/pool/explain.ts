@@ -25,8 +25,6 @@ export interface KeyExplanation {
   readonly blockedUntilAt: number | null;
   /** Its service and allowlist let it serve the model. */
   readonly servesModel: boolean;
-  /** In the running now: serves the model, is eligible, and its tier is the one in use. */
-  readonly eligible: boolean;
   /** Place in the order in which a call would try keys, from 1; 0 for a key that it would not try. */
   readonly rank: number;
   /** The reason in words. */
@@ -141,7 +139,7 @@ function explainTiers(
   const inUse = isKept ? undefined : lanes.find((lane) => isOpen(lane, target));
   return lanes.map((lane) => {
     const serving = new Set(lane.candidates(target.upstreamModel).members);
-    const maxLoad = Math.max(0, ...readyLoads(lane, target, options.now.monotonicMs));
+    const maxLoad = maxLoadOf(lane, target, options.now.monotonicMs);
     const keys = [...lane.slots].map((slot) =>
       explainKey(slot, {
         now: options.now,
@@ -187,8 +185,6 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   const nowMs = around.now.monotonicMs;
   const load = slot.load(nowMs);
   const { standing, untilMs } = standingFor(slot, around);
-  const isFull = slot.loads.isFull(around.model);
-  const canServe = around.servesModel && standing === "ELIGIBLE" && !isFull;
   const ceiling = slot.loads.ceiling(around.model);
   return {
     providerKeyId: slot.id,
@@ -198,7 +194,6 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
     standing,
     blockedUntilAt: untilMs === null ? null : wallTimeOf(untilMs, around.now),
     servesModel: around.servesModel,
-    eligible: canServe && around.tierInUse,
     rank: around.rank,
     reason: reasonOf(slot, around),
     score: scoreOf(slot, nowMs, Math.max(around.maxLoad, load)),
@@ -277,13 +272,14 @@ function restOf(
   return lanes[0]?.origin.restFor(upstreamModel, now.monotonicMs);
 }
 
-function readyLoads(lane: Lane, target: RouteTarget, nowMs: number): readonly number[] {
-  const { ready } = lane.candidates(target.upstreamModel);
-  return ready.slice(0, LOADS_MAX).map((slot) => slot.load(nowMs));
+/** The load of the busiest key that can be chosen. */
+function maxLoadOf(lane: Lane, target: RouteTarget, nowMs: number): number {
+  let maxLoad = 0;
+  for (const slot of lane.candidates(target.upstreamModel).ready) {
+    maxLoad = Math.max(maxLoad, slot.load(nowMs));
+  }
+  return maxLoad;
 }
-
-/** As many loads as fit into one call's arguments with room to spare. */
-const LOADS_MAX = 20_000;
 
 function isOpen(lane: Lane, target: RouteTarget): boolean {
   const set = lane.candidates(target.upstreamModel);

@@ -30,8 +30,8 @@ test("a pool that is closed is told to be so, and gives no key", () => {
   const world = new World(keys(1));
   const id = "publicPoolEnabled";
   world.pool.applyChange({ seq: 1, kind: "setting", id, value: { id, value: "false" } });
-  const { reason, eligible, rank } = only(world);
-  assert.deepEqual([reason, eligible, rank], ["the public pool is closed", false, 0]);
+  const { reason, rank } = only(world);
+  assert.deepEqual([reason, rank], ["the public pool is closed", 0]);
   assert.equal(world.pool.explain(OWN, aRoute(), 1)[0]?.tiers[0]?.inUse, true);
 });
 
@@ -48,6 +48,21 @@ test("a key that rests, and longer for the model, is told to rest until it can s
   limited.release(result("RATE_LIMITED", { retryAfterMs: 10 * MINUTE_MS }));
   refused.release(result("KEY_REFUSED"));
   assert.equal(only(world).reason, "cooling down, 600 s left");
+});
+
+test("why a key waits, and for how long at most, is told in words", () => {
+  for (const [outcome, retryAfterMs, passedMs, reason] of [
+    ["RATE_LIMITED", 1_500, 0, "cooling down for this model, 2 s left"],
+    ["MODEL_REFUSED", null, 0, "the provider does not serve this model to it, 600 s left"],
+    ["KEY_REFUSED", null, 0, "cooling down, 30 s left"],
+    ["KEY_REFUSED", null, 30_000, "eligible; one call has to succeed first"],
+    ["OK", null, 0, "eligible"],
+  ] as const) {
+    const world = new World(keys(1));
+    world.call(outcome, { retryAfterMs });
+    world.clock.advance(passedMs);
+    assert.equal(only(world).reason, reason);
+  }
 });
 
 test("a key that does not come back by itself is told no time at which it would", () => {

@@ -6,6 +6,7 @@ import { allowsModel } from "./eligibility.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Origin } from "./origin.js";
 import type { Cursors } from "./strategies/context.js";
+import type { Waits } from "./strategies/weighted.js";
 
 /** Says whether a key of a service may serve a model; the catalogue knows. */
 export type InService = (providerId: string, service: string, model: string) => boolean;
@@ -15,6 +16,8 @@ const LANE_MODELS_MAX = 256;
 
 /** Models of one lane that have a set of their own because some key rests for them; of more, one of the user who asked for most shares again. */
 const LANE_SPLITS_MAX = 64;
+
+const NO_WAITS: Waits = new Map();
 
 /** Keys of a lane that serve the same models: same service, same allowlist. */
 interface Group {
@@ -37,7 +40,7 @@ export class Lane {
   readonly #groups = new Map<string, Group>();
   readonly #sets = new Map<string, CandidateSet>();
   readonly #byModel = new Map<string, CandidateSet>();
-  /** The turns of the shared sets, by name. They go on when services change, which ends the sets themselves. */
+  /** The turns of the sets, by name. They go on when services change, which ends the sets themselves. */
   readonly #cursors = new Map<string, Cursors>();
   /** Models for which some key rests, or did of late. */
   readonly #resting = new FairMap<string>(LANE_SPLITS_MAX, (model) => {
@@ -95,10 +98,11 @@ export class Lane {
     return set;
   }
 
-  #cursorsOf(name: string): Cursors {
+  /** @param from the set whose turns one of this name goes on with at first. */
+  #cursorsOf(name: string, from?: CandidateSet): Cursors {
     const known = this.#cursors.get(name);
     if (known !== undefined) return known;
-    const cursors = { roundRobin: "", sequential: "" };
+    const cursors = from?.turns() ?? { roundRobin: "", sequential: "", waits: NO_WAITS };
     if (this.#cursors.size >= LANE_MODELS_MAX) this.#cursors.clear();
     this.#cursors.set(name, cursors);
     return cursors;
@@ -108,8 +112,8 @@ export class Lane {
     const known = this.#splits.get(model);
     if (known !== undefined) return known.set;
     const names = this.#serving(model).map((group) => group.name);
-    const { members, cursors } = this.#shared(model);
-    const set = new CandidateSet(members, { ...cursors }, model);
+    const shared = this.#shared(model);
+    const set = new CandidateSet(shared.members, this.#cursorsOf(splitName(model), shared), model);
     this.#splits.set(model, { names, set });
     return set;
   }
@@ -118,6 +122,7 @@ export class Lane {
   #share(model: string): void {
     this.#splits.get(model)?.set.dissolve();
     this.#splits.delete(model);
+    this.#cursors.delete(splitName(model));
     this.#byModel.delete(model);
   }
 
@@ -176,6 +181,11 @@ export class Lane {
     for (const { set } of this.#splits.values()) set.dissolve();
     this.#splits.clear();
   }
+}
+
+/** Those of shared sets are lists. */
+function splitName(model: string): string {
+  return `model ${model}`;
 }
 
 function groupName(slot: KeySlot): string {

@@ -150,7 +150,7 @@ test("once calls at a time were limited no more are let through, and one more af
   assert.ok((world.pool.waitMs(SUPER, aRoute()) ?? 0) > 0, "calls wait for it");
   const explained = world.pool.explain(SUPER, aRoute(), 1)[0]?.tiers[0]?.keys[0];
   assert.equal(explained?.ceiling, 2);
-  assert.equal(explained?.eligible, false);
+  assert.equal(explained?.rank, 0);
   assert.match(explained?.reason ?? "", /all the calls at a time/);
   assert.equal(world.lease({ route: aRoute("another") }).providerKey.id, "pk_00000");
   first.release(result("OK"));

@@ -337,10 +337,7 @@ test("why a provider gets no calls is said of each of its keys, and its keys cou
     ]);
     breakDown(world, OUTAGES[at] ?? assert.fail());
     const key = shown(world, "pk_00000");
-    assert.deepEqual(
-      [key.reason, key.standing, key.eligible, key.rank],
-      [reason, "COOLDOWN", false, 0],
-    );
+    assert.deepEqual([key.reason, key.standing, key.rank], [reason, "COOLDOWN", 0]);
     assert.equal(key.blockedUntilAt, world.clock.now() + 1_000);
     assert.equal(shown(world, "pk_off").reason, "disabled");
     assert.match(shown(world, "pk_small").reason, /model allowlist leaves this model out$/);

@@ -96,7 +96,8 @@ class Pair {
     assert.ok(clock.monotonic() >= earliestMs, `${id} still rests`);
     if (tier === "BACKUP") assert.ok(surely.every(({ key }) => key.tier === "BACKUP"));
     const explanation = explained.flatMap(({ keys }) => keys);
-    assert.ok(explanation.find(({ providerKeyId }) => providerKeyId === id)?.eligible);
+    const told = explanation.find(({ providerKeyId }) => providerKeyId === id);
+    assert.ok(told?.standing === "ELIGIBLE" && told.rank > 0);
     this.#open.push({ lease, model });
   }
 

@@ -129,11 +129,10 @@ test("the explanation and the key's health say for which model it rests, and unt
   const explained = (route: typeof ASKED) =>
     world.pool.explain(SUPER, route, 5)[0]?.tiers[0]?.keys[0];
   assert.equal(explained(ASKED)?.standing, "COOLDOWN");
-  assert.equal(explained(ASKED)?.eligible, false);
   assert.equal(explained(ASKED)?.rank, 0);
   assert.equal(explained(ASKED)?.blockedUntilAt, world.clock.now() + 30_000);
   assert.match(explained(ASKED)?.reason ?? "", /for this model, 30 s left/);
-  assert.equal(explained(OTHER)?.eligible, true);
+  assert.equal(explained(OTHER)?.rank, 1);
   const health = world.pool.health("pk_00000");
   assert.equal(health?.state, "COOLDOWN");
   assert.deepEqual(

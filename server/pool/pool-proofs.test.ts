@@ -158,6 +158,14 @@ test("a key on proof is tried also where every call fails first with another key
   assert.equal(first.filter((id) => id === key).length, 2, first.join(" "));
 });
 
+test("a key on proof is tried also where the catalogue has changed since, and not once it is gone", () => {
+  const world = onProof();
+  world.pool.applyChange({ seq: 1, kind: "model", id: "m", value: null });
+  assert.equal(world.call("CALLER_ABORTED"), ONLY);
+  world.remove(ONLY);
+  world.fails("no_public_token");
+});
+
 test("a key on proof that lacks a right holds up no other that has to be proven", () => {
   const world = new World(keys(3));
   const refused = world.lease();

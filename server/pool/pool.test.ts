@@ -211,7 +211,7 @@ test("the explanation shows the three terms, the tier in use and why a key is ou
   assert.deepEqual(before.inUse, ["PRIMARY"]);
   const best = before.keys.get("pk_1")!;
   assert.deepEqual(best.score, { success: 70, freshness: 15, balance: 0, total: 85 });
-  assert.equal(best.eligible, true);
+  assert.equal(best.rank, 1);
   assert.equal(before.keys.get("pk_2")!.reason, "disabled");
   assert.equal(before.keys.get("pk_3")!.servesModel, false);
   assert.match(before.keys.get("pk_4")!.reason, /higher tier/);

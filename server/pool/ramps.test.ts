@@ -66,6 +66,16 @@ test("a key that may serve few calls a minute serves most of these, and few call
   }
 });
 
+test("an order goes on to the next key, be that on its way back", () => {
+  const world = new World(keys(3), "SEQUENTIAL");
+  assert.equal(world.call("OK", { route: Y }), LIMITED);
+  const second = world.lease({ route: Y, tried: ["pk_00000", "pk_00002"] });
+  second.release(result("RATE_LIMITED", { retryAfterMs: 2_000 }));
+  world.clock.advance(2_000);
+  world.call("RATE_LIMITED", { route: Y, retryAfterMs: 60_000 });
+  for (let i = 0; i < 3; i++) assert.equal(world.call("OK", { route: Y }), "pk_00001");
+});
+
 test("a key that is back from a limit of one model grows into its share of that one alone", () => {
   const world = new World(keys(4), "ROUND_ROBIN");
   limit(world);

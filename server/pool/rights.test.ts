@@ -108,7 +108,7 @@ test("the explanation says for which calls a key comes after the others", () => 
   refuse(world, "pk_00000");
   const [target] = world.pool.explain(SUPER, aRoute(), 10);
   const found = target?.tiers[0]?.keys.find((key) => key.providerKeyId === "pk_00000");
-  assert.equal(found?.eligible, true);
+  assert.equal(found?.standing, "ELIGIBLE");
   assert.match(found.reason, /after others for \/v1\/responses, for which it lacks a right/);
 });
 

@@ -40,6 +40,11 @@ test("a poor success rate counts half, once there is enough to judge by", () => 
   assert.equal(successTerm(0.7, 50), 49);
 });
 
+test("all of the balance is every key's where none has any load", () => {
+  assert.equal(balanceTerm(0, 0), 15);
+  assert.equal(balanceTerm(3, 4), 3.75);
+});
+
 test("freshness never rises with age", () => {
   assert.equal(freshnessTerm(Infinity), 15);
   assert.equal(freshnessTerm(0), 15);

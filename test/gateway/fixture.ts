@@ -336,6 +336,10 @@ export class FakeRouter implements Router {
   findModel(id: string): ListedModel | undefined {
     return this.visibleModels().find((each) => each.id === id);
   }
+
+  isServed(): boolean {
+    return true;
+  }
 }
 
 export class FakeLimiter implements Limiter {

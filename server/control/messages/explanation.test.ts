@@ -44,12 +44,12 @@ test("keys are told by rank, over all tiers and providers, and after them those 
   ]);
   const { candidates = [], chosenProviderKeyId, errorCode } = told(world, 10);
   assert.deepEqual(
-    candidates.map(({ providerKeyId, rank }) => [providerKeyId, rank]),
+    candidates.map(({ providerKeyId, rank, ceiling }) => [providerKeyId, rank, ceiling]),
     [
-      ["pk_1", 1],
-      ["pk_2", 2],
-      ["pk_3", 3],
-      ["pk_off", 0],
+      ["pk_1", 1, 0],
+      ["pk_2", 2, 0],
+      ["pk_3", 3, 0],
+      ["pk_off", 0, 0],
     ],
   );
   assert.deepEqual([chosenProviderKeyId, errorCode], ["pk_1", ""]);

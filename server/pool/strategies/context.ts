@@ -1,6 +1,7 @@
 import type { KeySlot } from "../key-slot.js";
 import type { Prng } from "../prng.js";
 import type { KeyIds } from "../rights.js";
+import type { Waits } from "./weighted.js";
 
 /**
  * Tiers up to this size are compared in full. Of larger ones a few keys are drawn at random and compared:
@@ -14,6 +15,8 @@ const DRAWN = 8;
 export interface Cursors {
   roundRobin: string;
   sequential: string;
+  /** Of the weighted strategy, as it was when the last set ended. */
+  waits: Waits;
 }
 
 /** What a strategy may look at besides the candidates. */

@@ -69,7 +69,7 @@ test("a key that a call bound to it has proven gets its share", () => {
   assert.ok(Math.abs((shares(world, [out], 20)[0] ?? 0) - 10) <= 1);
 });
 
-test("a light key gets its share beside heavy ones also where it often goes and comes, or is looked at", () => {
+test("a light key gets its share beside heavy ones also where it often goes and comes, or is looked at, or models change", () => {
   const goesAndComes = (world: World): void => {
     world.ban("usr_b", "BANNED");
     world.ban("usr_b", "ACTIVE");
@@ -77,7 +77,10 @@ test("a light key gets its share beside heavy ones also where it often goes and 
   const isLookedAt = ({ pool }: World): void => {
     pool.resetHealth("pk_b");
   };
-  for (const disturb of [goesAndComes, isLookedAt]) lightKeyGetsItsShare(disturb);
+  const catalogueChanges = ({ pool }: World): void => {
+    pool.applyChange({ seq: 1, kind: "model", id: "m", value: null });
+  };
+  for (const disturb of [goesAndComes, isLookedAt, catalogueChanges]) lightKeyGetsItsShare(disturb);
 });
 
 function lightKeyGetsItsShare(disturb: (world: World) => void): void {
@@ -104,4 +107,30 @@ test("keys that all come back at once share by weight from the first call on", (
   world.clock.advance(2_000);
   const [a = 0, b = 0, c = 0] = shares(world, ABC, 20);
   assert.ok(Math.abs(a - 12) <= 1 && Math.abs(b - c) <= 1, `${a} ${b} ${c}`);
+});
+
+test("a limit of one model starts the wait for a turn anew for no other key", () => {
+  const world = new World(
+    [aProviderKey("pk_a", { weight: 20 }), aProviderKey("pk_b"), aProviderKey("pk_c")],
+    "WEIGHTED",
+  );
+  const once = { tried: ["pk_a", "pk_b"] };
+  for (let i = 0; i < 15; i++) assert.equal(world.call(), "pk_a");
+  world.lease(once).release(result("RATE_LIMITED", { retryAfterMs: 600_000 }));
+  const [heavy, light] = shares(world, ["pk_a", "pk_b"], 10);
+  assert.deepEqual([heavy, light], [9, 1]);
+});
+
+test("a key that was far ahead by calls bound to it waits for no more than one turn once it is back", () => {
+  const world = new World(
+    [...keys(2), aProviderKey("pk_ahead", { ownerId: "usr_ahead" })],
+    "WEIGHTED",
+  );
+  world.lease({ tried: ["pk_00000", "pk_00001"], affinity: "s" }).release(result("OK"));
+  for (let i = 0; i < 1_000; i++) assert.equal(world.call("OK", { affinity: "s" }), "pk_ahead");
+  world.ban("usr_ahead", "BANNED");
+  world.call();
+  world.ban("usr_ahead", "ACTIVE");
+  const [ahead = 0] = shares(world, ["pk_ahead"], 30);
+  assert.ok(Math.abs(ahead - 10) <= 1, String(ahead));
 });

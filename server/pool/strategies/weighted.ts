@@ -6,6 +6,9 @@ interface Entry {
   readonly timeAt: number;
 }
 
+/** What is left of the wait for their turn, in virtual time, by the ids of keys. */
+export type Waits = ReadonlyMap<string, number>;
+
 /**
  * Weighted fair queueing: each key has a virtual time that moves on by 1/weight with each use, and the earliest is next.
  * Shares are exactly by weight, at O(log keys) for a call. A key that comes in waits for one turn from the present
@@ -23,8 +26,21 @@ export class WeightedQueue {
   /** The earliest time of all when a key was last used. */
   #virtualNow = 0;
 
-  constructor(ready: readonly KeySlot[]) {
+  /** @param waits what keys had left of the wait for their turn, whatever their weight was. */
+  constructor(members: readonly KeySlot[], ready: readonly KeySlot[], waits: Waits) {
+    for (const slot of members) {
+      const wait = waits.get(slot.id);
+      if (wait !== undefined) this.#waits.set(slot, Math.min(wait, stepOf(slot)));
+    }
     for (const slot of ready) this.enter(slot);
+  }
+
+  /** What each key has left of the wait for its turn, for a queue that goes on from here. */
+  waits(): Waits {
+    const waits = new Map<string, number>();
+    for (const [slot, wait] of this.#waits) waits.set(slot.id, wait);
+    for (const [slot, timeAt] of this.#times) waits.set(slot.id, this.#leftOf(slot, timeAt));
+    return waits;
   }
 
   /** A key can be chosen, from now on or as before. */
@@ -40,7 +56,7 @@ export class WeightedQueue {
     const timeAt = this.#times.get(slot);
     if (timeAt === undefined) return;
     this.#times.delete(slot);
-    this.#waits.set(slot, Math.min(timeAt - this.#virtualNow, stepOf(slot)));
+    this.#waits.set(slot, this.#leftOf(slot, timeAt));
   }
 
   /** A key does not belong to the set any more. Its entry in the heap is dropped when it comes up. */
@@ -76,14 +92,18 @@ export class WeightedQueue {
       const { first } = this.#heap;
       if (first === undefined) return undefined;
       const { slot, timeAt } = first;
-      const isStale = this.#queuedAt.get(slot) !== timeAt;
       const nowAt = this.#times.get(slot);
-      if (!isStale && nowAt === timeAt) return first;
+      if (nowAt === timeAt) return first;
       this.#heap.pop();
+      const isStale = this.#queuedAt.get(slot) !== timeAt;
       if (isStale) continue;
       this.#queuedAt.delete(slot);
       if (nowAt !== undefined) this.#push(slot, nowAt);
     }
+  }
+
+  #leftOf(slot: KeySlot, timeAt: number): number {
+    return Math.min(timeAt - this.#virtualNow, stepOf(slot));
   }
 
   #push(slot: KeySlot, timeAt: number): void {
@@ -93,7 +113,7 @@ export class WeightedQueue {
 }
 
 function stepOf(slot: KeySlot): number {
-  return 1 / Math.max(1, slot.key.weight);
+  return 1 / slot.key.weight;
 }
 
 function isBefore(a: Entry, b: Entry): boolean {
