@@ -188,7 +188,7 @@ function ofOneModel({ modelAsked, targets }: Route): Route {
   return { modelAsked, targets: known.length > 0 ? known : same };
 }
 
-/** Undefined where none of the providers is known to count, or not known not to. */
+/** Without the providers that have shown that they do not count; undefined where none is left. */
 function ofThoseThatCount(route: Route, passages: Passages): Route | undefined {
   const targets = route.targets.filter((target) => !passages.lacksCounts(target));
   return targets.length === 0 ? undefined : { ...route, targets };

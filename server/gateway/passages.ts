@@ -1,5 +1,5 @@
 import { isDashScope } from "../catalog/base-url.js";
-import type { Dialect, RouteTarget } from "../core/provider.js";
+import type { Dialect, Provider, RouteTarget } from "../core/provider.js";
 import { CODECS } from "../dialect/codecs.js";
 import {
   DASHSCOPE_IMAGES_PATH,
@@ -60,16 +60,29 @@ interface Known {
 /** Models known to be served by OpenAI's Responses API alone, to call tools there alone, or to want their thoughts back. */
 const MODELS_MAX = 1_000;
 
+/** Providers that have shown something of what is at their address; who moves to another has shown nothing there. */
+class Addresses {
+  readonly #baseUrls = new Map<string, string>();
+
+  has({ id, baseUrl }: Provider): boolean {
+    return this.#baseUrls.get(id) === baseUrl;
+  }
+
+  add({ id, baseUrl }: Provider): void {
+    this.#baseUrls.set(id, baseUrl);
+  }
+}
+
 /**
  * Finds the passage to each target, and remembers what providers have shown of themselves: many of the OpenAI dialect do
  * not have the Responses API, and some models have no other, or call tools there alone. Of each dialect many do not count.
  */
 export class Passages {
   readonly #known = new Map<Endpoint, Known[]>();
-  readonly #withCounts = new Set<string>();
-  readonly #withoutCounts = new Set<string>();
-  readonly #withResponses = new Set<string>();
-  readonly #withoutResponses = new Set<string>();
+  readonly #withCounts = new Addresses();
+  readonly #withoutCounts = new Addresses();
+  readonly #withResponses = new Addresses();
+  readonly #withoutResponses = new Addresses();
   readonly #responsesOnly = new Set<string>();
   readonly #toolsWithoutThought = new Set<string>();
   readonly #dislikes = new Map<string, Set<Dislike>>();
@@ -109,8 +122,8 @@ export class Passages {
     { asked, failure }: { readonly asked: StreamForm; readonly failure: AttemptFailure },
   ): boolean {
     if (endpoint.counts && saysNoSuchPath(failure)) {
-      const { id } = target.provider;
-      if (!this.#withCounts.has(id)) this.#withoutCounts.add(id);
+      const { provider } = target;
+      if (!this.#withCounts.has(provider)) this.#withoutCounts.add(provider);
       return false;
     }
     if (!endpoint.translates || target.provider.dialect !== "OPENAI") return false;
@@ -122,8 +135,8 @@ export class Passages {
       if (isNew && models === this.#toolsWithoutThought) return true;
     } else if (asked === "RESPONSES" && saysNoSuchPath(failure)) {
       this.#responsesOnly.delete(modelAt(target));
-      const { id } = target.provider;
-      if (!this.#withResponses.has(id)) this.#withoutResponses.add(id);
+      const { provider } = target;
+      if (!this.#withResponses.has(provider)) this.#withoutResponses.add(provider);
     } else return false;
     return this.#formAt(endpoint, target) !== asked;
   }
@@ -147,13 +160,13 @@ export class Passages {
 
   /** The provider has shown that it does not count the tokens of requests. */
   lacksCounts({ provider }: RouteTarget): boolean {
-    return this.#withoutCounts.has(provider.id);
+    return this.#withoutCounts.has(provider);
   }
 
   /** A call was served: what it proves of a provider, no refusal can take back. */
   prove(endpoint: Endpoint, passage: Passage, target: RouteTarget): void {
-    if (endpoint.counts) this.#withCounts.add(target.provider.id);
-    else if (passage.form === "RESPONSES") this.#withResponses.add(target.provider.id);
+    if (endpoint.counts) this.#withCounts.add(target.provider);
+    else if (passage.form === "RESPONSES") this.#withResponses.add(target.provider);
   }
 
   /** The form in which a target is asked what the endpoint says. */
@@ -165,7 +178,7 @@ export class Passages {
     if (this.#responsesOnly.size > 0 && this.#responsesOnly.has(modelAt(target)))
       return "RESPONSES";
     if (endpoint.form === "CHAT") return own;
-    if (this.#withoutResponses.has(provider.id)) return "CHAT";
+    if (this.#withoutResponses.has(provider)) return "CHAT";
     return this.areToolsWithoutThought(target) ? "RESPONSES" : own;
   }
 }

@@ -158,6 +158,8 @@ export interface ProviderKeyReader {
   byFingerprints(fingerprints: readonly string[]): Promise<ReadonlyMap<string, StoredSecret>>;
   /** Names of an owner's keys. */
   namesOf(ownerId: string): Promise<readonly string[]>;
+  hasName(ownerId: string, name: string): Promise<boolean>;
+  countOf(ownerId: string): Promise<number>;
   list(query: PageQuery): Promise<Page<ProviderKey>>;
   ofOwner(ownerId: string): Promise<readonly ProviderKey[]>;
   ofProvider(providerId: string): Promise<readonly ProviderKey[]>;

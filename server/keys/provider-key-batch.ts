@@ -1,3 +1,4 @@
+import { assert } from "../core/assert.js";
 import type { Actor } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
@@ -12,7 +13,7 @@ import { cleanProviderKeyDraft, type ProviderKeyDraft } from "./provider-key-dra
 import {
   bindingOf,
   fingerprintOf,
-  requireNewName,
+  nameTaken,
   requireService,
   requireUsableProvider,
   secretTaken,
@@ -29,7 +30,10 @@ export interface ProviderKeyOrder {
   readonly ownerId: string;
   /** The secrets of all keys that will be made; looked up together. */
   readonly secrets: readonly Secret[];
-  /** Names that are taken in addition to those of the owner's keys. */
+  /**
+   * Set for who looks for free names: then all of the owner's keys are read at once, and these are taken in addition.
+   * Else each name is looked up by itself, for an owner may have thousands.
+   */
   readonly taken?: Iterable<string>;
 }
 
@@ -47,7 +51,10 @@ export class ProviderKeyBatch {
   readonly #tools: ProviderKeyTools;
   readonly #tx: KeysTx;
   readonly #order: ProviderKeyOrder;
-  readonly #names: Set<string>;
+  /** All that are taken; undefined where each is looked up by itself. */
+  readonly #taken: Set<string> | undefined;
+  /** How many keys the owner has, those of this batch included. */
+  #count: number;
   readonly #stored: ReadonlyMap<string, StoredSecret>;
   readonly #providers = new Map<string, Provider>();
   #models: readonly Model[] | undefined;
@@ -58,12 +65,17 @@ export class ProviderKeyBatch {
     tools: ProviderKeyTools,
     tx: KeysTx,
     order: ProviderKeyOrder,
-    found: { readonly names: Set<string>; readonly stored: ReadonlyMap<string, StoredSecret> },
+    found: {
+      readonly taken: Set<string> | undefined;
+      readonly count: number;
+      readonly stored: ReadonlyMap<string, StoredSecret>;
+    },
   ) {
     this.#tools = tools;
     this.#tx = tx;
     this.#order = order;
-    this.#names = found.names;
+    this.#taken = found.taken;
+    this.#count = found.count;
     this.#stored = found.stored;
   }
 
@@ -73,20 +85,23 @@ export class ProviderKeyBatch {
     tx: KeysTx,
     order: ProviderKeyOrder,
   ): Promise<ProviderKeyBatch> {
-    const { actor, action, ownerId, secrets, taken = [] } = order;
+    const { actor, action, ownerId, secrets } = order;
     await requireOwner(tx, actor, action, ownerId);
-    const names = new Set([...(await tx.providerKeys.namesOf(ownerId)), ...taken]);
+    const taken =
+      order.taken && new Set([...(await tx.providerKeys.namesOf(ownerId)), ...order.taken]);
+    const count = taken?.size ?? (await tx.providerKeys.countOf(ownerId));
     const { vault } = tools;
     // What cannot be a secret is refused when its key is made.
     const fingerprints =
       vault.state === "UNLOCKED" ? secrets.flatMap((secret) => fingerprintsOf(vault, secret)) : [];
     const stored = await tx.providerKeys.byFingerprints(fingerprints);
-    return new ProviderKeyBatch(tools, tx, order, { names, stored });
+    return new ProviderKeyBatch(tools, tx, order, { taken, count, stored });
   }
 
-  /** Names of the owner's keys, those of this batch included. */
-  get names(): ReadonlySet<string> {
-    return this.#names;
+  /** Names that are taken, those of this batch included; for a batch that was begun to look for free ones. */
+  get taken(): ReadonlySet<string> {
+    assert(this.#taken !== undefined, "the batch was begun to look for free names");
+    return this.#taken;
   }
 
   /** Checks and seals a key, which `store` writes. Throws `invalid_argument`, `already_exists` or `not_found`. */
@@ -98,8 +113,8 @@ export class ProviderKeyBatch {
     const secret = new Secret(cleanSecret("secret", draft.secret));
     const provider = await this.#provider(draft.providerId);
     await this.#requireService(provider, clean.service);
-    requireRoom(actor, action, this.#names.size);
-    requireNewName(this.#names, clean.name);
+    requireRoom(actor, action, this.#count);
+    if (await this.#isTaken(clean.name)) throw nameTaken(clean.name);
 
     const id = ids.next("pk");
     const fingerprint = fingerprintOf(vault, secret, id);
@@ -118,9 +133,16 @@ export class ProviderKeyBatch {
       updatedAt: nowMs,
       version: 1,
     };
-    this.#names.add(key.name);
+    this.#count++;
+    this.#taken?.add(key.name);
     this.#made.set(fingerprint, key);
     return key;
+  }
+
+  async #isTaken(name: string): Promise<boolean> {
+    if (this.#taken !== undefined) return this.#taken.has(name);
+    for (const made of this.#made.values()) if (made.name === name) return true;
+    return this.#tx.providerKeys.hasName(this.#order.ownerId, name);
   }
 
   /** Writes what was made. */

@@ -160,7 +160,7 @@ async function importOne(
 ): Promise<ImportedProviderKey> {
   const { position } = entry;
   const provider = providerOf(run, entry);
-  const name = freeName(run, batch.names, nameOf(run, entry, provider));
+  const name = freeName(run, batch.taken, nameOf(run, entry, provider));
   const base = { position, name, providerSlug: provider?.slug ?? "", providerKeyId: "" };
   if (entry.problem !== undefined) {
     return { ...base, outcome: "INVALID", message: `This entry ${entry.problem}.` };

@@ -63,10 +63,9 @@ export function secretTaken(actor: Actor, other: StoredSecret): Fault {
   );
 }
 
-/** Throws `already_exists` if the owner has a key of this name. */
-export function requireNewName(names: ReadonlySet<string>, name: string): void {
-  if (!names.has(name)) return;
-  throw new Fault("already_exists", `There is a provider key ${JSON.stringify(name)} already.`, {
+/** The owner has a key of this name. */
+export function nameTaken(name: string): Fault {
+  return new Fault("already_exists", `There is a provider key ${JSON.stringify(name)} already.`, {
     violations: [{ field: "name", message: "is taken already" }],
   });
 }

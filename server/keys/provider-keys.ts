@@ -25,7 +25,7 @@ import {
 import {
   bindingOf,
   fingerprintOf,
-  requireNewName,
+  nameTaken,
   requireNewSecret,
   requireService,
   requireUsableProvider,
@@ -103,7 +103,7 @@ export class ProviderKeys {
       requireVersion(expectedVersion, key);
       const next: ProviderKey = { ...key, ...patchedFields(key, patch, nowMs) };
       if (next.name !== key.name) {
-        requireNewName(new Set(await tx.providerKeys.namesOf(key.ownerId)), next.name);
+        if (await tx.providerKeys.hasName(key.ownerId, next.name)) throw nameTaken(next.name);
       }
       if (next.service !== key.service) {
         const provider = found(await tx.providers.get(key.providerId), "provider", key.providerId);

@@ -115,6 +115,36 @@ const SEALED = {
 /** Keys that one statement brings. The driver holds rows several times over, and the process keeps that memory. */
 const READ_ROWS_MAX = 500;
 
+/** Reads what an owner's keys are called, and how many there are. */
+function nameReader(db: Db) {
+  return {
+    /** Names of an owner's keys. */
+    async namesOf(ownerId: string): Promise<readonly string[]> {
+      const [names] = await db.rows<{ json: string }>(
+        "SELECT json_group_array(name) AS json FROM provider_keys WHERE owner_id = ?",
+        [ownerId],
+      );
+      return readList(names?.json ?? null);
+    },
+    /** Whether an owner has a key of this name. */
+    async hasName(ownerId: string, name: string): Promise<boolean> {
+      const found = await db.rows("SELECT 1 FROM provider_keys WHERE owner_id = ? AND name = ?", [
+        ownerId,
+        name,
+      ]);
+      return found.length > 0;
+    },
+    /** How many keys an owner has. */
+    async countOf(ownerId: string): Promise<number> {
+      const [row] = await db.rows<{ count: number }>(
+        "SELECT COUNT(*) AS count FROM provider_keys WHERE owner_id = ?",
+        [ownerId],
+      );
+      return row?.count ?? 0;
+    },
+  };
+}
+
 /** Reads provider keys. */
 export function providerKeyReader(db: Db) {
   const rows = async (where: string, values: readonly (string | number)[], limit = "") =>
@@ -145,14 +175,7 @@ export function providerKeyReader(db: Db) {
         ]),
       );
     },
-    /** Names of an owner's keys. */
-    async namesOf(ownerId: string): Promise<readonly string[]> {
-      const [names] = await db.rows<{ json: string }>(
-        "SELECT json_group_array(name) AS json FROM provider_keys WHERE owner_id = ?",
-        [ownerId],
-      );
-      return readList(names?.json ?? null);
-    },
+    ...nameReader(db),
     list: (query: PageQuery): Promise<FullPage<ProviderKey>> => listPage(db, LISTING, query),
     ofOwner: (ownerId: string): Promise<readonly ProviderKey[]> =>
       rows("WHERE owner_id = ?", [ownerId]),

@@ -111,6 +111,24 @@ test("a provider that has counted once is asked again, whatever it says of one r
   assert.equal(await counted(gateway), 7);
 });
 
+test("a provider that has moved to another address is asked to count there", async () => {
+  const gateway = await startWith("ANTHROPIC");
+  const counts = replyJson(200, '{"input_tokens":7}');
+  const gone = replyJson(404, '{"detail":"Not Found"}');
+  site.stub.script = (received, res) =>
+    (received.url.startsWith("/anthropic/") ? counts : gone)(received, res);
+  assert.ok((await counted(gateway)) > 100);
+  const { router } = gateway;
+  const moveTo = (baseUrl: string): void => {
+    router.providers = router.providers.map((each) => ({ ...each, baseUrl }));
+  };
+  moveTo(`${site.stub.origin}/anthropic`);
+  assert.equal(await counted(gateway), 7);
+  moveTo(site.stub.origin);
+  assert.ok((await counted(gateway)) > 100);
+  assert.equal(site.stub.received.length, 2, "what an address has shown is not asked again");
+});
+
 test("who counts the tokens of a model that the provider does not have is told so", async () => {
   const gateway = await startWith("ANTHROPIC");
   const error = { type: "not_found_error", message: "model: m" };

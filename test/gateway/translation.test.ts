@@ -391,6 +391,27 @@ test("a provider without the Responses API is asked for chat instead, from then 
   );
 });
 
+test("a provider that has moved to another address is asked for the Responses API there", async () => {
+  const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+  stub.script = inTurn(
+    replyJson(404, '{"detail":"Not Found"}'),
+    replyJson(200, CHAT_REPLY),
+    replyJson(200, JSON.stringify(RESPONSE)),
+  );
+  const client = openaiClient(gateway);
+  await client.responses.create({ model: "deepseek", input: "Hi" });
+  const { router } = gateway;
+  router.providers = router.providers.map((each) => ({
+    ...each,
+    baseUrl: `${stub.origin}/api/v1`,
+  }));
+  await client.responses.create({ model: "deepseek", input: "Hi" });
+  assert.deepEqual(
+    stub.received.map((each) => each.url),
+    ["/v1/responses", "/v1/chat/completions", "/api/v1/responses"],
+  );
+});
+
 test("a model that only the Responses API has is asked there for chat and for messages", async () => {
   const gateway = await gatewayWith({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
   stub.script = inTurn(replyJson(404, RESPONSES_ONLY), replyJson(200, JSON.stringify(RESPONSE)));

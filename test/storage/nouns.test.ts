@@ -197,6 +197,12 @@ test("many keys that come in one statement are stored as one by one, or none of 
     [...(await read.providerKeys.namesOf("usr_1"))],
     providerKeys.map((key) => key.name),
   );
+  const name = providerKeys[0]?.name ?? "";
+  assert.equal(await read.providerKeys.hasName("usr_1", name), true);
+  assert.equal(await read.providerKeys.hasName("usr_1", "other"), false);
+  assert.equal(await read.providerKeys.hasName("usr_2", name), false);
+  assert.equal(await read.providerKeys.countOf("usr_1"), providerKeys.length);
+  assert.equal(await read.providerKeys.countOf("usr_2"), 0);
   const stored = await read.providerKeys.byFingerprints(["fingerprint-pk_2", "fingerprint-pk_8"]);
   assert.deepEqual(
     [...stored],

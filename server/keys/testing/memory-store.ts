@@ -142,6 +142,18 @@ function peopleAndCatalog(
   };
 }
 
+function namesAndCount(
+  tables: () => Tables,
+): Pick<KeysReader["providerKeys"], "namesOf" | "hasName" | "countOf"> {
+  const namesOf = async (ownerId: string): Promise<readonly string[]> =>
+    all(tables().providerKeys).flatMap((key) => (key.ownerId === ownerId ? [key.name] : []));
+  return {
+    namesOf,
+    hasName: async (ownerId, name) => (await namesOf(ownerId)).includes(name),
+    countOf: async (ownerId) => (await namesOf(ownerId)).length,
+  };
+}
+
 function keysAndLogs(
   tables: () => Tables,
 ): Pick<KeysReader, "providerKeys" | "clientKeys" | "healthChecks" | "settings" | "audit"> {
@@ -155,10 +167,7 @@ function keysAndLogs(
           stored.flatMap((key) => (wanted.has(key.fingerprint) ? [[key.fingerprint, key]] : [])),
         );
       },
-      namesOf: async (ownerId) =>
-        [...tables().providerKeys.values()].flatMap((key) =>
-          key.ownerId === ownerId ? [key.name] : [],
-        ),
+      ...namesAndCount(tables),
       byFingerprint: async (fingerprint) =>
         first(tables().providerKeys.values(), (key) => key.fingerprint === fingerprint),
       list: async (query) => listOf(all(tables().providerKeys), query),
