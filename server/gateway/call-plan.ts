@@ -36,6 +36,8 @@ export interface CallPlan {
   readonly estimated: "NEVER" | "AT_ONCE" | "WITHOUT_KEY";
   /** Keeps the calls of one session on one provider key; empty for none. */
   readonly affinity: string;
+  /** Its stream may be asked for what it used. */
+  readonly mayAskUsage: boolean;
 }
 
 /** What a request says that it wants, whether or not anything serves that. */
@@ -113,6 +115,7 @@ export function planCall(input: PlanInput): CallPlan {
     body,
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
+    mayAskUsage: true,
   };
 }
 
