@@ -1,3 +1,4 @@
+import { nameApart } from "../core/model-apart.js";
 import { bounded } from "../core/bytes.js";
 import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
@@ -109,7 +110,7 @@ export function planCall(input: PlanInput): CallPlan {
   if (served === undefined && !endpoint.counts) throw untranslatable(route, endpoint);
   return {
     modelAsked,
-    route: served ?? route,
+    route: toldApart(served ?? route, endpoint),
     streamed,
     estimated: endpoint.counts ? estimatedOf(route, served) : "NEVER",
     body,
@@ -117,6 +118,16 @@ export function planCall(input: PlanInput): CallPlan {
     affinity: affinityOf(principal, head, bodyHead.session),
     mayAskUsage: true,
   };
+}
+
+/** At an endpoint that asks for no text a model is another to the pool. */
+function toldApart(route: Route, { translates, model, path }: Endpoint): Route {
+  if (translates || model === "NONE") return route;
+  const targets = route.targets.map((target) => ({
+    ...target,
+    knownAs: nameApart(target.upstreamModel, path),
+  }));
+  return { ...route, targets };
 }
 
 /** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */
