@@ -146,6 +146,8 @@ export interface RouteTarget {
   readonly listed?: boolean;
   /** Its provider takes any name, and nothing else led to it. */
   readonly takesAny?: boolean;
+  /** Where the pool tells the model apart from the same one at other endpoints; see `model-apart.ts`. */
+  readonly knownAs?: string;
 }
 
 /** What a requested model resolves to: its targets in order of preference. */

@@ -79,6 +79,8 @@ export class Attempt implements RoundTripListener {
   #isThoughtless = false;
   /** The provider's own Responses API does not know what the request is made of. */
   #isInChat = false;
+  /** The provider spoke of the option that asks for usage, and is asked without it. */
+  #isWithoutUsage = false;
   /** What the model has shown it does not take. */
   #dislikes: readonly Dislike[] = NONE;
 
@@ -264,11 +266,12 @@ export class Attempt implements RoundTripListener {
   /** A provider that does not take an option which we added, or the form, is asked again in another way. */
   #asksOtherwise({ options }: RoundTrip, failure: AttemptFailure): boolean {
     const { call, lease } = this.#options;
-    const { usageOption, summaryOption, passages } = call.context;
+    const { summaryOption, passages } = call.context;
     if (this.#otherwise >= OTHERWISE_MAX) return false;
     this.#otherwise++;
-    if (options.usageAsked && refusesUsage(failure)) {
-      usageOption.refusedBy(lease.target.provider);
+    if (options.usageAsked && refusesUsage(failure) && this.#plan !== undefined) {
+      this.#plan = { ...this.#plan, mayAskUsage: false };
+      this.#isWithoutUsage = true;
     } else if (refusesSummaries(options.passage, failure)) {
       summaryOption.refusedBy(lease.target.provider);
     } else if (this.#refusesThoughts(options.passage, failure)) {
@@ -349,6 +352,7 @@ export class Attempt implements RoundTripListener {
     const { passage, translation } = trip.options;
     const { passages, servedModels } = call.context;
     passages.prove(trip.options.endpoint, passage, lease.target);
+    this.#learnUsage();
     servedModels.note(call.principal, lease.target);
     if (translation === undefined) thing.learnReply(trip, body);
     thing.learnUpload(trip, head);
@@ -394,7 +398,14 @@ export class Attempt implements RoundTripListener {
     this.#options.listener.onStreamCut(failure);
   }
 
+  /** It served without the option what it had refused with it: its words alone may be a caller's, which it quotes. */
+  #learnUsage(): void {
+    const { call, lease } = this.#options;
+    if (this.#isWithoutUsage) call.context.usageOption.refusedBy(lease.target.provider);
+  }
+
   #learnStream(trip: RoundTrip): void {
+    if (trip.relay?.begun === true) this.#learnUsage();
     if (trip.options.translation === undefined) this.#options.thing.learnStream(trip);
   }
 

@@ -1,3 +1,4 @@
+import { nameApart } from "../core/model-apart.js";
 import { bounded } from "../core/bytes.js";
 import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
@@ -37,6 +38,8 @@ export interface CallPlan {
   readonly estimated: "NEVER" | "AT_ONCE" | "WITHOUT_KEY";
   /** Keeps the calls of one session on one provider key; empty for none. */
   readonly affinity: string;
+  /** Its stream may be asked for what it used. */
+  readonly mayAskUsage: boolean;
 }
 
 /** What a request says that it wants, whether or not anything serves that. */
@@ -110,13 +113,24 @@ export function planCall(input: PlanInput): CallPlan {
   if (served === undefined && !endpoint.counts) throw untranslatable(route, endpoint);
   return {
     modelAsked,
-    route: served ?? route,
+    route: toldApart(served ?? route, endpoint),
     streamed,
     estimated: endpoint.counts ? estimatedOf(route, served) : "NEVER",
     body,
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
+    mayAskUsage: true,
   };
+}
+
+/** At an endpoint that asks for no text a model is another to the pool. */
+function toldApart(route: Route, { translates, model, path }: Endpoint): Route {
+  if (translates || model === "NONE") return route;
+  const targets = route.targets.map((target) => ({
+    ...target,
+    knownAs: nameApart(target.upstreamModel, path),
+  }));
+  return { ...route, targets };
 }
 
 /** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */

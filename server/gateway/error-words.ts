@@ -69,12 +69,15 @@ const MODEL_CODES = new Set([
 const MODEL_WORDS =
   /^model:|^[^"'`“‘]{0,100}\bmodels?\b.{0,200}(?:not found|not exist|not supported|not have access)/i;
 const MODEL_WORDS_CHARS_MAX = 400;
+/** With other statuses: what OpenAI says of a model at an endpoint that is not its own, or to a key that has not got it. */
+const MODEL_WORDS_ELSEWHERE =
+  /^(?:model not exist|you are not allowed to [^"'`“‘]{0,60}\bmodel\b)/i;
 
 /** A 404 may speak of something else than the model, and a 403 or 400 hardly ever speaks of it. */
 export function saysModel(httpStatus: number, error: ProviderError): boolean {
   if (hasCode(error, MODEL_CODES)) return true;
   const text = error.text.slice(0, MODEL_WORDS_CHARS_MAX);
-  return httpStatus === 404 ? MODEL_WORDS.test(text) : /^model not exist/i.test(text);
+  return (httpStatus === 404 ? MODEL_WORDS : MODEL_WORDS_ELSEWHERE).test(text);
 }
 
 const FOREIGN_CODES = new Set(["previous_response_not_found"]);

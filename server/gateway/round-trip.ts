@@ -26,7 +26,14 @@ import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from ".
 import { isResponsesAdvised } from "./passages.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
-import { eventsHead, hideKey, isEvents, jsonHead, readReplyHead, type ReplyHead } from "./reply-head.js";
+import {
+  eventsHead,
+  hideKey,
+  isEvents,
+  jsonHead,
+  readReplyHead,
+  type ReplyHead,
+} from "./reply-head.js";
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "./reply-look.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 import { refusedInside, refusedOverHttp, taskRefused, toldInside } from "./trip-failure.js";

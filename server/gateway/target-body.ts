@@ -30,7 +30,7 @@ export function bodyFor(
   passage: Passage,
 ): TargetBody {
   const { usageOption, summaryOption, passages } = call.context;
-  const asksUsage = usageOption.asks(target.provider);
+  const asksUsage = plan.mayAskUsage && usageOption.asks(target.provider);
   const { translator } = passage;
   if (translator === undefined) return ownBody(call, plan, target, asksUsage);
   const request = {

@@ -19,7 +19,7 @@ export class AddedOption {
     return !this.#refused.has(provider.id) && this.#needed(provider);
   }
 
-  /** The provider answered that it does not take the option. Until the next start it is not asked again. */
+  /** The provider has shown that it does not take the option. Until the next start it is not asked again. */
   refusedBy(provider: Provider): void {
     this.#refused.add(provider.id);
   }
@@ -33,7 +33,7 @@ export function needsToBeAskedForUsage({ baseUrl }: Pick<Provider, "baseUrl">): 
   return !baseUrl.startsWith("https://openrouter.ai/");
 }
 
-/** The provider does not know the option that asks for a stream's usage. */
+/** The provider may not know the option that asks for a stream's usage; what it quotes may be a caller's. */
 export function refusesUsage(failure: AttemptFailure): boolean {
   return says(failure, /stream_options|include_usage/);
 }

@@ -1,3 +1,4 @@
+import { poolName } from "../core/model-apart.js";
 import type { LeaseRequest } from "../core/lease.js";
 import type { RouteTarget } from "../core/provider.js";
 import { AffinityMap, type Session } from "./affinity.js";
@@ -67,7 +68,7 @@ export class Chooser {
     if (first === undefined) return undefined;
     const { origin } = first;
     origin.callers.note(request.principal.ownerId, nowMs);
-    if (origin.isTroubled && origin.backMs(target.upstreamModel, nowMs) > nowMs) return undefined;
+    if (origin.isTroubled && origin.backMs(poolName(target), nowMs) > nowMs) return undefined;
     const lacking = this.#registry.rights.without(request.endpoint, target.upstreamModel, nowMs);
     for (const lane of lanes) {
       const slot = this.#pickIn(lane, target, lacking, call);
@@ -89,7 +90,7 @@ export class Chooser {
 
   #pickIn(lane: Lane, target: RouteTarget, lacking: KeyIds, call: Asking): KeySlot | undefined {
     const { request, nowMs } = call;
-    const set = lane.candidates(target.upstreamModel);
+    const set = lane.candidates(poolName(target));
     const proof = this.#isProofDue(set, request.tried)
       ? this.#awaiting(set, request, lacking)
       : undefined;
@@ -147,7 +148,7 @@ export class Chooser {
   #contextOf(target: RouteTarget, lacking: KeyIds, { request, nowMs }: Asking): ChoiceContext {
     return {
       nowMs,
-      model: target.upstreamModel,
+      model: poolName(target),
       tried: request.tried,
       lacking,
       passed: [],

@@ -1,3 +1,4 @@
+import { poolName } from "../core/model-apart.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import type { CandidateSet } from "./candidate-set.js";
 import { maySoonServe } from "./eligibility.js";
@@ -14,7 +15,7 @@ export interface HomeSlot {
 
 /** When the key can be taken, monotonic milliseconds: `nowMs` when it can now, infinity if it will not by itself. */
 export function homeBackMs({ slot, set, target }: HomeSlot, nowMs: number): number {
-  return Math.max(set.memberBackMs(slot, nowMs), slot.origin.backMs(target.upstreamModel, nowMs));
+  return Math.max(set.memberBackMs(slot, nowMs), slot.origin.backMs(poolName(target), nowMs));
 }
 
 /**
@@ -28,7 +29,7 @@ export function findHome(
   if (home === "") return undefined;
   for (const target of route.targets) {
     for (const lane of index.lanes(target.provider.id, scope)) {
-      const set = lane.candidates(target.upstreamModel);
+      const set = lane.candidates(poolName(target));
       const slot = set.findMember(home);
       if (slot !== undefined && maySoonServe(slot.standing)) return { slot, set, target };
     }

@@ -1,3 +1,4 @@
+import { poolName } from "../core/model-apart.js";
 import type { Used } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import type { Clock } from "../core/clock.js";
@@ -70,7 +71,7 @@ export class KeyLease implements Lease, LoadAtBegin {
   }
 
   get model(): string {
-    return this.target.upstreamModel;
+    return poolName(this.target);
   }
 
   /** The key still has to prove itself, and this attempt is to show it. */
@@ -95,18 +96,20 @@ export class KeyLease implements Lease, LoadAtBegin {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     const { rights } = this.#lender.registry;
-    if (result.outcome === "OK") rights.has(this.slot.id, this.#endpoint, this.model);
+    if (result.outcome === "OK")
+      rights.has(this.slot.id, this.#endpoint, this.target.upstreamModel);
     this.#lacksRight = result.outcome === "RIGHT_REFUSED";
     this.#lender.onReleased(this, result);
   }
 
   outdone(): void {
-    const { slot, model } = this;
+    const { slot, target } = this;
     const { registry, clock } = this.#lender;
     if (slot.gone || this.isReplaced) return;
     if (this.#lacksRight) {
       const endpoint = this.#endpoint;
-      registry.rights.lacks(this.caller, slot.id, { endpoint, model }, clock.monotonic());
+      const kind = { endpoint, model: target.upstreamModel };
+      registry.rights.lacks(this.caller, slot.id, kind, clock.monotonic());
     } else registry.setCondition(slot, afterOutdone(slot.condition));
   }
 

@@ -1,3 +1,4 @@
+import { modelOfName } from "../core/model-apart.js";
 import type { Holder } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
 import type { Tier } from "../core/provider-key.js";
@@ -128,7 +129,7 @@ export class Lane {
 
   #serving(model: string): readonly Group[] {
     return [...this.#groups.values()].filter((group) =>
-      allowsModel(group.sample, model, this.#inService),
+      allowsModel(group.sample, modelOfName(model), this.#inService),
     );
   }
 

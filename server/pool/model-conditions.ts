@@ -1,3 +1,4 @@
+import { shownName } from "../core/model-apart.js";
 import { type Holder, NOBODY } from "../core/client-key.js";
 import { firstOfHeaviest } from "../core/heaviest.js";
 import type { ModelCooldown } from "../core/provider-key.js";
@@ -77,7 +78,11 @@ export class ModelConditions {
     for (const [model, { condition }] of this.#byModel) {
       const { restsUntilMs, lastError } = condition;
       if (restsUntilMs === null) continue;
-      found.push({ model, until: wallTimeOf(restsUntilMs, now), lastError: lastError ?? "" });
+      found.push({
+        model: shownName(model),
+        until: wallTimeOf(restsUntilMs, now),
+        lastError: lastError ?? "",
+      });
     }
     return found.toSorted((a, b) => a.until - b.until);
   }

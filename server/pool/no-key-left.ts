@@ -1,3 +1,4 @@
+import { poolName } from "../core/model-apart.js";
 import { Fault } from "../core/fault.js";
 import type { LeaseRequest } from "../core/lease.js";
 import type { Route } from "../core/provider.js";
@@ -19,9 +20,9 @@ export function nextBackMs(
   let backMs = Infinity;
   for (const target of route.targets) {
     const lanes = index.lanes(target.provider.id, scope);
-    const openMs = lanes[0]?.origin.backMs(target.upstreamModel, nowMs) ?? nowMs;
+    const openMs = lanes[0]?.origin.backMs(poolName(target), nowMs) ?? nowMs;
     for (const lane of lanes) {
-      const set = lane.candidates(target.upstreamModel);
+      const set = lane.candidates(poolName(target));
       const isReady = hasOther(set.ready, except) || hasOther(set.awaiting, except);
       if (isReady && openMs <= nowMs) return nowMs;
       backMs = Math.min(backMs, Math.max(isReady ? nowMs : set.nextBackMs(nowMs), openMs));
@@ -68,7 +69,7 @@ function whyAllWait(
 ): string {
   for (const target of route.targets) {
     const [lane] = index.lanes(target.provider.id, scope);
-    const rest = lane?.origin.restFor(target.upstreamModel, nowMs);
+    const rest = lane?.origin.restFor(poolName(target), nowMs);
     if (rest === undefined) continue;
     return rest.model === null
       ? "Their provider cannot be reached."
@@ -97,7 +98,7 @@ function refusal({ kind }: Scope, message: string, waitMs: number): Fault {
 
 function modelRefused(index: KeyIndex, route: Route, scope: Scope): boolean {
   const sets = route.targets.flatMap((target) =>
-    index.lanes(target.provider.id, scope).map((lane) => lane.candidates(target.upstreamModel)),
+    index.lanes(target.provider.id, scope).map((lane) => lane.candidates(poolName(target))),
   );
   return (
     sets.some((set) => set.serving === "REFUSED") && sets.every((set) => set.serving !== "SERVED")

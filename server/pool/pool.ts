@@ -1,3 +1,4 @@
+import { poolName } from "../core/model-apart.js";
 import { countsAs } from "../core/call.js";
 import type { Change } from "../core/change.js";
 import type { Principal } from "../core/client-key.js";
@@ -303,7 +304,7 @@ export class Pool {
     const wallMs = this.#clock.now();
     this.registry.followWall(wallMs);
     slot.inFlight++;
-    const load = slot.loads.begin(target.upstreamModel);
+    const load = slot.loads.begin(poolName(target));
     const terms = { slot, target, caller, endpoint, load, begunMs: nowMs, wallMs };
     const lease = new KeyLease(this.#lender, terms);
     if (lease.origin.isTroubled) lease.origin.begin(lease, nowMs);

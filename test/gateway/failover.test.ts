@@ -524,6 +524,22 @@ test("a provider that does not know stream_options is asked again without, and n
   assert.deepEqual(pool.outcomes, ["OK", "OK"]);
 });
 
+test("what one caller has a provider refuse takes no other's usage: only what is served without it shows that", async () => {
+  const { post } = await bound();
+  const refused = `{"error":{"message":"Unknown parameter: 'stream_options.bogus'."}}`;
+  site.stub.script = (received, res) =>
+    received.body.includes("bogus")
+      ? replyJson(400, refused)(received, res)
+      : replyEvents(chatEvents(["a"], true))(received, res);
+  const odd = await post({ ...CHAT, stream: true, stream_options: { bogus: 1 } });
+  assert.equal(odd.status, 400);
+  assert.equal(await odd.text(), refused);
+  assert.equal(site.stub.received.length, 2);
+  const plain = await post({ ...CHAT, stream: true });
+  assert.equal(await plain.text(), chatEvents(["a"]).join(""));
+  assert.match(String(site.stub.received[2]?.body), /"include_usage":true/);
+});
+
 test("a provider that refuses stream_options inside its stream is asked again without all the same", async () => {
   const { post, pool } = await bound();
   const unknown = 'data: {"error":{"code":400,"message":"Unknown parameter: stream_options"}}\n\n';

@@ -587,7 +587,7 @@ export const ProviderKey_EligibilitySchema: GenEnum<ProviderKey_Eligibility> = /
  */
 export type ModelCooldown = Message<"latchkey.v1.ModelCooldown"> & {
   /**
-   * The provider's name of it.
+   * The provider's name of it; at an endpoint that asks for no text followed by that, as in "whisper-1 at /v1/audio/translations".
    *
    * @generated from field: string model = 1;
    */
