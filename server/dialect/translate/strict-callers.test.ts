@@ -221,6 +221,7 @@ test("the arguments of a call are an object for a caller of messages, in a strea
     [[" ", "\n"], {}],
     [[], {}],
     [["[1", "]"], { INVALID_JSON: "[1]" }],
+    [["[", "{}", "]"], { INVALID_JSON: "[{}]" }],
     [['"no"'], { INVALID_JSON: '"no"' }],
     [[" ", '{"n"', ":1}"], { n: 1 }],
   ] as const) {
