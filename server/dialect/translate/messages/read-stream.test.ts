@@ -136,7 +136,6 @@ test("the arguments of a call are those of its pieces, or what it began with whe
       ['{"a":', "2}"],
     ],
     [[use({}), args("{}")], ["{}"]],
-    [[block({ type: "text", input: { a: 1 } }), use({})], []],
   ] as const) {
     const steps = read(begun(), ...events);
     const told = steps.slice(
@@ -144,6 +143,8 @@ test("the arguments of a call are those of its pieces, or what it began with whe
     );
     assert.deepEqual(told, [CALLED, ...pieces.map(delta), CLOSE, END], JSON.stringify(events));
   }
+  const noCall = block({ type: "text", input: { a: 1 } });
+  assert.deepEqual(read(begun(), noCall), [START, OPEN, CLOSE, END]);
   const bare = read(begun(), block({ type: "tool_use" }));
   assert.deepEqual(bare[1], { kind: "OPEN", block: { ...CALLED.block, id: "", name: "" } });
 });
@@ -157,6 +158,13 @@ test("what a call began with counts in what is held, until pieces of it come or 
     push(next);
     assert.equal(reader.keptBytes, 0);
   }
+});
+
+test("usage that is told inside a block does not end it", () => {
+  const usage = { type: "message_delta", usage: { output_tokens: 1 } };
+  const said = [block({ type: "text" }), text("a"), usage, text("b")];
+  const steps = read(begun(), ...said).slice(0, -1);
+  assert.deepEqual(steps, [START, OPEN, delta("a"), delta("b"), CLOSE]);
 });
 
 test("why a model would not go on is told at the end, behind all that it said", () => {
@@ -189,6 +197,15 @@ test("usage is that of the end, with what only the beginning told, and an empty 
     { ...START, usage: counted(1) },
     { ...END, usage: counted(5) },
   ]);
+  const late = [usage({ output_tokens: 5 }), usage({ input_tokens: 3 })];
+  const cached = usage({ cache_read_input_tokens: 4 });
+  for (const told of [
+    [...late, cached],
+    [cached, ...late],
+  ]) {
+    const counts = [START, { ...END, usage: counted(5) }];
+    assert.deepEqual(read(begun({ usage: {} }), ...told), counts);
+  }
 });
 
 test("nothing that comes behind a failure or the end is told", () => {

@@ -139,7 +139,7 @@ export class MessagesStreamReader implements StreamReader {
   }
 
   #count(usage: JsonObject | undefined): void {
-    if (usage === undefined || messagesTokens(usage) === undefined) return;
+    if (usage === undefined) return;
     this.#told = usageAtEnd(this.#told, usage);
     this.#usage = messagesTokens(this.#told);
   }
