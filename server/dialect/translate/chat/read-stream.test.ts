@@ -206,5 +206,86 @@ test("what is known of calls counts in what is held as long as the stream goes o
   assert.ok(three > 1000 && three < 1200, String(three));
   const signed = { google: { thought_signature: "s".repeat(5000) } };
   reader.push(call(1, "", { id: "t2", extra_content: signed }));
-  assert.ok(reader.keptBytes - one - two - three > 5000);
+  const four = reader.keptBytes;
+  assert.ok(four - one - two - three > 5000);
+  reader.push(call(2, "", { id: "i".repeat(5000) }));
+  assert.ok(reader.keptBytes - four > 5000);
+});
+
+/** The calls that these pieces of calls amount to, by their ids. */
+function callsOf(...pieces: readonly (readonly [JsonObject, string, string?])[]): unknown[] {
+  const calls: [string, string][] = [];
+  const chunks = pieces.map(([more, args, name]) =>
+    chunk({ tool_calls: [{ ...more, function: { name, arguments: args } }] }),
+  );
+  for (const step of steps(...chunks)) {
+    if (step.kind === "OPEN" && step.block.kind === "TOOL_CALL") calls.push([step.block.id, ""]);
+    if (step.kind === "DELTA") calls.at(-1)![1] += step.text;
+  }
+  return calls;
+}
+
+test("a piece of a call is that of the call with its id, else of the one at its index, else of the latest", () => {
+  const [a, b] = ['{"a":1}', '{"b":1}'];
+  const both = [
+    ["t1", a],
+    ["t2", b],
+  ];
+  const [first, second] = [{ id: "t1" }, { id: "t2" }];
+  const at = (index: number, more: JsonObject = {}) => ({ index, ...more });
+  const [open, close] = ['{"a":', "1}"];
+  for (const pieces of [
+    [
+      [first, open, "f"],
+      [second, '{"b":', "g"],
+      [first, close],
+      [second, close],
+    ],
+    [
+      [first, "", "f"],
+      [{}, open],
+      [{}, close],
+      [second, "", "g"],
+      [{}, b],
+    ],
+    [
+      [at(0, first), open, "f"],
+      [at(1, second), b, "g"],
+      [at(0), close],
+    ],
+    [
+      [at(0, first), a, "f"],
+      [at(0, second), "", "g"],
+      [at(0), b],
+    ],
+    [
+      [at(0, first), a, "f"],
+      [at(0, first), a, "f"],
+      [at(0, second), b, "g"],
+    ],
+  ] as const) {
+    assert.deepEqual(callsOf(...pieces), both, JSON.stringify(pieces));
+  }
+});
+
+test("calls of one index and the same arguments are told apart by their ids, and pieces that are alike are pieces", () => {
+  const at = (id: string) => ({ index: 0, id });
+  const same = '{"a":1}';
+  assert.deepEqual(callsOf([at("t1"), same, "f"], [at("t2"), same, "f"]), [
+    ["t1", same],
+    ["t2", same],
+  ]);
+  const piece = '{"a":';
+  assert.deepEqual(callsOf([at("t1"), piece, "f"], [at("t1"), piece], [at("t1"), "1}}"]), [
+    ["t1", '{"a":{"a":1}}'],
+  ]);
+  // Cut off, and another begun.
+  assert.deepEqual(callsOf([at("t1"), piece, "f"], [at("t2"), same, "f"]), [
+    ["t1", piece],
+    ["t2", same],
+  ]);
+  assert.deepEqual(
+    callsOf([at("t1"), same, "f"], [{ index: 0 }, " "], [{ index: 0 }, "}"]).length,
+    1,
+  );
 });
