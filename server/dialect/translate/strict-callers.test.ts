@@ -228,6 +228,7 @@ test("the arguments of a call are an object for a caller of messages, in a strea
     [[" ", "\n"], {}],
     [[], {}],
     [["[1", "]"], { INVALID_JSON: "[1]" }],
+    [["[", "{}", "]"], { INVALID_JSON: "[{}]" }],
     [['"no"'], { INVALID_JSON: '"no"' }],
     [[" ", '{"n"', ":1}"], { n: 1 }],
   ] as const) {
@@ -241,9 +242,10 @@ test("the arguments of a call are an object for a caller of messages, in a strea
 
 test("the arguments of a call are passed on with each piece, once they have begun as an object", () => {
   const pieces = ['{"n"', ":", "1}"];
-  const told = callStreamed(pieces).map(({ delta }) => object(delta)?.["partial_json"]);
-  assert.deepEqual(
-    told.filter((piece) => piece !== undefined),
-    pieces,
-  );
+  const told = (before: readonly string[]) =>
+    callStreamed([...before, ...pieces])
+      .map(({ delta }) => object(delta)?.["partial_json"])
+      .filter((piece) => piece !== undefined);
+  assert.deepEqual(told([]), pieces);
+  assert.deepEqual(told([" ", "\n"]), [' \n{"n"', ...pieces.slice(1)]);
 });

@@ -53,7 +53,8 @@ test("a whole reply is read with all that it says, pieces of one kind as one", (
     stop: stopped("TOOL_CALLS"),
     usage: { input: 9, output: 5, cacheRead: 0, cacheWrite: 0, reasoning: 0 },
   });
-  for (const empty of [{}, { candidates: [{}] }, { responseId: "", modelVersion: "" }]) {
+  const unsaid = generated([{ executableCode: {} }, { text: "", thought: true }, { text: "" }]);
+  for (const empty of [{}, { candidates: [{}] }, { responseId: "", modelVersion: "" }, unsaid]) {
     const { id, model, parts, usage } = readGenerateReply(empty, CALL);
     assert.deepEqual([id, model, parts, usage], ["call", "asked", [], undefined]);
   }

@@ -35,6 +35,14 @@ export class MessagesStreamReader implements StreamReader {
   }
 
   push(event: SseEvent): readonly StreamStep[] {
+    const steps = this.#read(event);
+    const first = steps[0]?.kind;
+    // Some imitations leave out the first event.
+    const isLate = !this.#begun && first !== undefined && first !== "FAIL";
+    return isLate ? [...this.#start({}), ...steps] : steps;
+  }
+
+  #read(event: SseEvent): readonly StreamStep[] {
     const given = this.#over ? undefined : eventObject(event);
     switch (given?.["type"]) {
       case "message_start":
@@ -127,11 +135,11 @@ export class MessagesStreamReader implements StreamReader {
       { kind: "DELTA", text },
       { kind: "CLOSE" },
     ]);
-    return refusal.length === 0 ? [] : [...this.#start({}), ...this.#close(), ...refusal];
+    return refusal.length === 0 ? [] : [...this.#close(), ...refusal];
   }
 
   #count(usage: JsonObject | undefined): void {
-    if (usage === undefined || messagesTokens(usage) === undefined) return;
+    if (usage === undefined) return;
     this.#told = usageAtEnd(this.#told, usage);
     this.#usage = messagesTokens(this.#told);
   }

@@ -50,6 +50,21 @@ test("a whole message is read with all that it says, and what the provider's own
   assert.deepEqual([id, model, parts, usage], ["call", "asked", [], undefined]);
 });
 
+test("a model that refuses says why where it is told, and nothing otherwise", () => {
+  const explained = { type: "refusal", explanation: "Not this." };
+  const said = [{ kind: "REFUSAL", text: "Not this." }];
+  for (const [stop_reason, stop_details, parts] of [
+    ["refusal", explained, said],
+    ["refusal", { type: "refusal", explanation: null }, []],
+    ["refusal", { explanation: "" }, []],
+    ["refusal", null, []],
+    ["end_turn", explained, []],
+  ] as const) {
+    const reply = readMessagesReply({ content: [], stop_reason, stop_details }, CALL);
+    assert.deepEqual(reply.parts, parts);
+  }
+});
+
 test("each of Anthropic's words for the end of a message is known, and said again", () => {
   for (const [reason, kind] of [
     ["end_turn", "END"],

@@ -184,3 +184,33 @@ test("events that lack what they are about say nothing", () => {
   const events = bare.map((type) => [type] as const);
   assert.deepEqual(read(CREATED, ...events, COMPLETED), [START, end("END")]);
 });
+
+test("what comes before a response begins does not begin it, and what it says first is told behind its beginning", () => {
+  const response = { id: "resp", model: "m" };
+  const start = { ...START, id: "resp", model: "m" };
+  const quiet = [["keepalive"], ["output_text.delta", { delta: "" }]] as const;
+  assert.deepEqual(read(...quiet, ["created", { response }], COMPLETED), [start, end("END")]);
+  const said = [open("TEXT"), delta("a"), CLOSE];
+  const late = [
+    ["output_text.delta", { delta: "a" }],
+    ["created", { response }],
+  ] as const;
+  assert.deepEqual(read(...quiet, ...late, COMPLETED), [START, ...said, end("END")]);
+});
+
+test("what is known of calls, and what waits for its turn, counts in what is held", () => {
+  const reader = new ResponsesStreamReader(CALL);
+  const held = (type: string, members: JsonObject): number => {
+    const before = reader.keptBytes;
+    reader.push({ name: "", data: JSON.stringify({ type: `response.${type}`, ...members }) });
+    return reader.keptBytes - before;
+  };
+  assert.equal(held("created", {}), 0);
+  const call = { type: "function_call", call_id: "c".repeat(1000), name: "run", arguments: "" };
+  // By its id it is known, and found again.
+  const begun = held("output_item.added", { output_index: 0, item: call });
+  assert.ok(begun > 2000 && begun < 3500, String(begun));
+  const piece = { output_index: 0, delta: `{"a":"${"x".repeat(1000)}"` };
+  assert.ok(held("function_call_arguments.delta", piece) > 1000);
+  assert.ok(held("output_text.delta", { output_index: 1, delta: "y".repeat(1000) }) > 1000);
+});
