@@ -61,7 +61,7 @@ test("each piece of a reply is told in the order in which a model says it, and w
     open("REFUSAL"),
     delta("No"),
     CLOSE,
-    end("FILTER"),
+    end("REFUSED"),
   ]);
 });
 
