@@ -1,3 +1,4 @@
+import { shownName } from "../core/model-apart.js";
 import { saysOutage, saysOverload } from "../core/call.js";
 import type { LeaseResult } from "../core/lease.js";
 import type { Logger } from "../core/logger.js";
@@ -48,7 +49,7 @@ export function blameFor(
   });
   if (isFirstRest) {
     const provider = target.provider.id;
-    const of = unsent ? {} : { model };
+    const of = unsent ? {} : { model: shownName(model) };
     logger.warn({ provider, ...of, reason: result.detail }, "provider left alone for a while");
   }
   return unsent || failures > 1 ? "PROVIDER" : "FIRST_OUTAGE";
