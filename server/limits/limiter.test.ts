@@ -584,9 +584,11 @@ test("a restart fills each key's budget for its own period, and asks once for ea
   const rows = [
     { id: "ck_day", tokens: 0, costMicros: 4_000 },
     { id: "ck_month", tokens: 0, costMicros: 3_000 },
+    { id: "ck_both", tokens: 0, costMicros: 4_000 },
     { id: "ck_none", tokens: 0, costMicros: 9_000 },
   ];
   const budget = (period: "DAY" | "MONTH"): Budget => ({ period, costMicros: 5_000, tokens: null });
+  const both = [budget("DAY"), { ...budget("MONTH"), costMicros: 90_000 }];
   await restoreBudgets({
     limiter,
     clock,
@@ -594,6 +596,7 @@ test("a restart fills each key's budget for its own period, and asks once for ea
     limits: new Map([
       ["ck_day", { ...UNLIMITED, budgets: [budget("DAY")] }],
       ["ck_month", { ...UNLIMITED, budgets: [budget("MONTH")] }],
+      ["ck_both", { ...UNLIMITED, budgets: both }],
     ]),
     spentIn: ({ startMs, endMs }) => {
       asked.push([startMs, endMs]);
@@ -606,7 +609,8 @@ test("a restart fills each key's budget for its own period, and asks once for ea
   ]);
   assert.equal(admitted(limiter, who({ budgets: [budget("DAY")] }, "ck_day"), 5), 1);
   assert.equal(admitted(limiter, who({ budgets: [budget("MONTH")] }, "ck_month"), 5), 2);
-  assert.equal(limiter.size, 2);
+  assert.equal(admitted(limiter, who({ budgets: both }, "ck_both"), 5), 1);
+  assert.equal(limiter.size, 3);
 });
 
 const LATER = { ...CALL, isLater: true } as const;

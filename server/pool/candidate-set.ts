@@ -1,7 +1,7 @@
 import { Heap } from "./heap.js";
 import type { KeySlot, Place } from "./key-slot.js";
 import type { Cursors } from "./strategies/context.js";
-import { WeightedQueue } from "./strategies/weighted.js";
+import { NO_WAITS, WeightedQueue } from "./strategies/weighted.js";
 
 /** Stale entries that the queue of members that are out may have beside one for each member. */
 const STALE_MAX = 64;
@@ -108,7 +108,9 @@ export class CandidateSet {
 
   /** The queue of the weighted strategy, made when it is first asked for. */
   weighted(): WeightedQueue {
-    this.#weighted ??= new WeightedQueue(this.members, this.ready, this.cursors.waits);
+    if (this.#weighted !== null) return this.#weighted;
+    this.#weighted = new WeightedQueue(this.members, this.ready, this.cursors.waits);
+    this.cursors.waits = NO_WAITS;
     return this.#weighted;
   }
 

@@ -7,7 +7,7 @@ import { allowsModel } from "./eligibility.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Origin } from "./origin.js";
 import type { Cursors } from "./strategies/context.js";
-import type { Waits } from "./strategies/weighted.js";
+import { NO_WAITS } from "./strategies/weighted.js";
 
 /** Says whether a key of a service may serve a model; the catalogue knows. */
 export type InService = (providerId: string, service: string, model: string) => boolean;
@@ -17,8 +17,6 @@ const LANE_MODELS_MAX = 256;
 
 /** Models of one lane that have a set of their own because some key rests for them; of more, one of the user who asked for most shares again. */
 const LANE_SPLITS_MAX = 64;
-
-const NO_WAITS: Waits = new Map();
 
 /** Keys of a lane that serve the same models: same service, same allowlist. */
 interface Group {

@@ -9,6 +9,8 @@ interface Entry {
 /** What is left of the wait for their turn, in virtual time, by the ids of keys. */
 export type Waits = ReadonlyMap<string, number>;
 
+export const NO_WAITS: Waits = new Map();
+
 /**
  * Weighted fair queueing: each key has a virtual time that moves on by 1/weight with each use, and the earliest is next.
  * Shares are exactly by weight, at O(log keys) for a call. A key that comes in waits for one turn from the present
