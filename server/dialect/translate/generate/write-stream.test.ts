@@ -101,13 +101,11 @@ test("as an array the pieces are the same, and a failure is the last of them, or
   const whole = told(SAID, { asArray: true });
   assert.deepEqual(JSON.parse(whole), written(SAID));
   assert.match(whole, /^\[\{.*\},\r\n\{.*\}\]$/s);
-  const error = { code: 502, message: "no", status: "UNAVAILABLE" };
   for (const steps of [[], SAID.slice(0, -1)]) {
     const writer = new GenerateStreamWriter({ ...CALL, asArray: true });
     const text = steps.map((step) => writer.push(step)).join("") + writer.fail(PROBLEM);
     const pieces = JSON.parse(text) as JsonObject[];
-    const { code, status } = pieces.at(-1)?.["error"] as typeof error;
-    assert.deepEqual({ code, status }, { code: error.code, status: error.status });
+    assert.match(JSON.stringify(pieces.at(-1)), /^\{"error":\{"code":502,"message":"no","status":/);
     assert.deepEqual(pieces.slice(0, -1), steps.length === 0 ? [] : written(SAID).slice(0, -1));
   }
   const events = new GenerateStreamWriter(CALL).fail(PROBLEM);
