@@ -96,13 +96,6 @@ export class EventGate {
     return this.#held.bytes;
   }
 
-  /** Where in the next piece the event ends whose begin is held: 0 where none is, -1 where it does not end in it. */
-  endOfHeld(chunk: Buffer): number {
-    if (this.#held.bytes === 0) return 0;
-    const seam = lastBoundary(Buffer.concat([this.#last, chunk.subarray(0, SEAM_BYTES)]));
-    return seam > 0 ? seam - this.#last.length : nextBoundary(chunk, 0);
-  }
-
   /** What may go on now; undefined when all of it waits. */
   push(chunk: Buffer): Buffer | undefined {
     if (this.#held.bytes === 0) return this.#split(chunk, lastBoundary(chunk));
@@ -117,7 +110,7 @@ export class EventGate {
     return this.#split(all, lastBoundary(all));
   }
 
-  /** What is left at the end of the stream; undefined if nothing. */
+  /** What is held, which is held no more; undefined if nothing. */
   rest(): Buffer | undefined {
     const rest = this.#held.bytes === 0 ? undefined : this.#held.whole();
     this.#held.clear();

@@ -2,7 +2,7 @@ import type { Turn } from "../caller/turn.js";
 import { ReusedPlace } from "../core/reused-place.js";
 import type { Problem, StreamWatch } from "../dialect/codec.js";
 import { ElementGate } from "../dialect/json-array.js";
-import { EventGate, isWholeEvent, lastBoundary } from "../dialect/sse.js";
+import { EventGate, isWholeEvent, lastBoundary, lastEventStart } from "../dialect/sse.js";
 import { BEHIND_BYTES_MAX } from "../dialect/tail.js";
 import { isComment, mayTellError } from "../dialect/told-errors.js";
 import type { ReplyPart } from "./counted.js";
@@ -122,16 +122,13 @@ export class Relay {
   pushLent(piece: Buffer): boolean {
     if (!this.#mayReuse || !this.#options.turn.holdsNothing) return false;
     const gate = this.#gate instanceof EventGate ? this.#gate : undefined;
-    const start = gate?.endOfHeld(piece) ?? 0;
-    const end = gate === undefined ? piece.length : lastBoundary(piece);
-    // What begins like a comment may say nothing, and is not shown to the watch then.
-    if (start < 0 || end - start < BEHIND_BYTES_MAX || piece[start] === COLON) return false;
-    if (start > 0) this.push(Buffer.from(piece.subarray(0, start)));
-    if (this.#closed) return true;
+    const end = gate === undefined ? piece.length : toldEnd(piece, gate.heldBytes);
+    if (end < BEHIND_BYTES_MAX) return false;
     this.#place ??= new ReusedPlace();
     this.#watch.lookBack?.();
-    this.#pass(this.#place.put(piece.subarray(start, end)), true);
+    this.#pass(this.#place.put(piece.subarray(0, end), gate?.rest()), true);
     if (end < piece.length) this.push(Buffer.from(piece.subarray(end)));
+    else this.#tellHeld();
     if (!this.#mayReuse || this.#opening.isHolding) this.#place.leave();
     return true;
   }
@@ -400,6 +397,14 @@ export class Relay {
     const translated = source.edit?.errorEvents?.(problem);
     return translated ?? this.#watch.errorEvents?.(problem) ?? codec.streamError(problem);
   }
+}
+
+/** Where the events end that are whole in a piece, behind some bytes of the first one; 0 where they may say nothing. */
+function toldEnd(piece: Buffer, heldBytes: number): number {
+  const end = lastBoundary(piece);
+  const last = lastEventStart(piece, end);
+  const mayBeComment = piece[last] === COLON || (last === 0 && heldBytes > 0);
+  return mayBeComment ? 0 : end;
 }
 
 function joined(first: Buffer | undefined, last: Buffer | undefined): Buffer | undefined {
