@@ -6,7 +6,7 @@ import { parseHead, type ParsedHead } from "./reply-head.js";
 
 /** Interim replies before the real one; more are a provider that never comes to the point. */
 const INTERIM_MAX = 16;
-/** Whether a piece is wanted as it lies there is asked of longer ones only. */
+/** Shorter pieces are not lent: they are soon copied, and seldom many. */
 const LENT_BYTES_MIN = 16 * 1024;
 
 /** Is told the parts of a reply. */
