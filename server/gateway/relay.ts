@@ -120,7 +120,7 @@ export class Relay {
    * before and after it goes on.
    */
   pushLent(piece: Buffer): boolean {
-    if (!this.#mayReuse || !this.#options.turn.holdsNothing) return false;
+    if (this.#closed || !this.#mayReuse || !this.#options.turn.holdsNothing) return false;
     const gate = this.#gate instanceof EventGate ? this.#gate : undefined;
     const end = gate === undefined ? piece.length : toldEnd(piece, gate.heldBytes);
     if (end < BEHIND_BYTES_MAX) return false;
