@@ -92,6 +92,11 @@ export class Turn {
     return this.#over;
   }
 
+  /** Nothing of what was written is in memory any more: the system has it all. */
+  get holdsNothing(): boolean {
+    return this.#pendingBytes === 0 && this.#connection.socket.writableLength === 0;
+  }
+
   // The request.
 
   /**

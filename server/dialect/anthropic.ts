@@ -106,8 +106,9 @@ const BEGIN_BYTES = 8 * 1024;
 
 /** The events that a stream begins with, without what a long read brought behind them. */
 function beginOf(events: Buffer): Buffer {
-  const end = events.length <= BEGIN_BYTES ? -1 : nextBoundary(events, BEGIN_BYTES);
-  return end < 0 ? events : Buffer.from(events.subarray(0, end));
+  if (events.length <= BEGIN_BYTES) return events;
+  const end = nextBoundary(events, BEGIN_BYTES);
+  return Buffer.from(end < 0 ? events : events.subarray(0, end));
 }
 
 class AnthropicWatch implements StreamWatch {

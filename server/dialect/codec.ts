@@ -54,6 +54,8 @@ export interface StreamWatch {
   opening(events: Buffer): Opening;
   /** Takes the next whole events; must be cheap, since it runs on every read. */
   push(events: Buffer): void;
+  /** What it keeps of the stream is about to be written over: what it may yet look for there it looks for now. */
+  lookBack?(): void;
   /** True once the event that ends such a stream has gone by. */
   readonly finished: boolean;
   /** The id under which the provider may keep the reply, as the first event says it; empty if it says none. */
@@ -105,8 +107,13 @@ export interface StreamEdit {
   readonly failure: StreamFailure | undefined;
   /** Bytes that it holds of what it took, roughly. */
   readonly keptBytes: number;
-  /** Takes the provider's next whole events; what comes back are whole events for the caller, or nothing. */
-  push(events: Buffer): Buffer;
+  /** It holds none, ever. */
+  readonly keepsNothing?: true;
+  /**
+   * Takes the provider's next whole events; what comes back are whole events for the caller, or nothing. `reuses`: what
+   * came back the last time that it was said is not used any more, and what comes back now may take its place.
+   */
+  push(events: Buffer, reuses?: boolean): Buffer;
   /** The provider's stream is complete: the caller's last events, where no event of the provider said so. */
   end(): Buffer;
   /** The caller's last events of a stream that broke off; undefined where they are as if nothing were changed. */

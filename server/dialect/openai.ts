@@ -184,6 +184,10 @@ class OpenaiWatch implements StreamWatch {
     if (this.#form === "OTHER") this.finished = SPEECH_DONE.test(head(lastEvent(events)));
   }
 
+  lookBack(): void {
+    if (!this.finished) this.#progress?.lookBack(this.#tail);
+  }
+
   completeWithout(): boolean {
     if (this.#form === "BYTES") return true;
     if (this.#form === "RESPONSES") return false;

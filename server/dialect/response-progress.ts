@@ -55,14 +55,19 @@ export class ResponseProgress {
       this.#hasDeltas = true;
       return;
     }
-    this.#saidBytes = this.saidBytes(tail);
-    this.#deltaBytes = 0;
+    this.lookBack(tail);
     for (let from = commentsEnd(events, 0); from < events.length;) {
       const boundary = nextBoundary(events, from);
       const end = boundary < 0 ? events.length : boundary;
       this.#look(events.subarray(from, end));
       from = commentsEnd(events, end);
     }
+  }
+
+  /** Counts what the last reads said that were deltas; `tail` are these. */
+  lookBack(tail: { bytes(): Buffer }): void {
+    this.#saidBytes = this.saidBytes(tail);
+    this.#deltaBytes = 0;
   }
 
   /** Bytes that the model has said so far, roughly, of which `tail` are the last events. */

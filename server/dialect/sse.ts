@@ -110,7 +110,7 @@ export class EventGate {
     return this.#split(all, lastBoundary(all));
   }
 
-  /** What is left at the end of the stream; undefined if nothing. */
+  /** What is held, which is held no more; undefined if nothing. */
   rest(): Buffer | undefined {
     const rest = this.#held.bytes === 0 ? undefined : this.#held.whole();
     this.#held.clear();

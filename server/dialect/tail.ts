@@ -2,8 +2,11 @@
 const READS_KEPT = 4;
 /** Nor are older reads looked at beyond this, counted from the end; the newest always is, all of it. */
 const OLDER_BYTES_MAX = 64 * 1024;
-/** What so many bytes came behind says nothing of the end, and must not stay in memory. */
-const BEHIND_BYTES_MAX = 16 * 1024;
+/**
+ * What so many bytes came behind says nothing of the end, and must not stay in memory: after a read of this length no other
+ * one is kept.
+ */
+export const BEHIND_BYTES_MAX = 16 * 1024;
 /** As many reads of this length are no more than that. */
 const SMALL_BYTES = BEHIND_BYTES_MAX / READS_KEPT;
 const NOTHING = Buffer.alloc(0);

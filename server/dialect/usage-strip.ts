@@ -1,4 +1,5 @@
 import { isAt, utf8 } from "../core/bytes.js";
+import { ReusedPlace } from "../core/reused-place.js";
 import type { StreamEdit } from "./codec.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
@@ -24,8 +25,10 @@ export class UsageStripper implements StreamEdit {
   /** Errors go by as they are. */
   readonly failure = undefined;
   readonly keptBytes = 0;
+  readonly keepsNothing = true;
+  readonly #place = new ReusedPlace();
 
-  push(events: Buffer): Buffer {
+  push(events: Buffer, reuses = false): Buffer {
     let usageAt = events.indexOf(USAGE);
     let out: Buffer | undefined;
     /** Of the events so many bytes are done, which are so many of what is left. */
@@ -36,7 +39,7 @@ export class UsageStripper implements StreamEdit {
       const { start, end } = eventAround(events, from, usageAt);
       const cut = cutOf(events, start, end);
       if (cut !== undefined) {
-        out ??= Buffer.from(events);
+        out ??= reuses ? this.#place.put(events) : Buffer.from(events);
         if (done > left) out.copyWithin(left, done, cut.start);
         left += cut.start - done;
         done = cut.end;

@@ -1,7 +1,9 @@
 import type { Turn } from "../caller/turn.js";
+import { ReusedPlace } from "../core/reused-place.js";
 import type { Problem, StreamWatch } from "../dialect/codec.js";
 import { ElementGate } from "../dialect/json-array.js";
-import { EventGate, isWholeEvent } from "../dialect/sse.js";
+import { EventGate, isWholeEvent, lastBoundary, lastEventStart } from "../dialect/sse.js";
+import { BEHIND_BYTES_MAX } from "../dialect/tail.js";
 import { isComment, mayTellError } from "../dialect/told-errors.js";
 import type { ReplyPart } from "./counted.js";
 import type { SecretSieve } from "../upstream/redact.js";
@@ -14,6 +16,7 @@ const QUIET_MAX_MS = 15_000;
 /** Most streams hold less, and say nothing of it. */
 const HELD_STEP_BYTES = 16 * 1024;
 const BLANK_LINE = Buffer.from("\n\n");
+const COLON = 0x3a;
 
 /**
  * Passes one stream to the caller as it is read, with back-pressure. What is read goes this way:
@@ -42,6 +45,8 @@ export class Relay {
   #stalled = false;
   /** The last event went on without the blank line behind it. */
   #unclosed = false;
+  /** Where long pieces of it are put, once there were any. */
+  #place: ReusedPlace | undefined;
   #bytes = 0;
   /** Of the provider's events. */
   #readBytes = 0;
@@ -108,6 +113,34 @@ export class Relay {
     return !this.#stalled;
   }
 
+  /**
+   * As `push`, for a long piece that is there during this call only; false if it takes none of it. What goes on of it is
+   * put where the long piece before it was. Of that nobody reads any more: neither the caller's connection, which has sent
+   * it, nor the watch, which keeps nothing besides so long a piece. Whatever may make another keep it is asked here,
+   * before and after it goes on.
+   */
+  pushLent(piece: Buffer): boolean {
+    if (this.#closed || !this.#mayReuse || !this.#options.turn.holdsNothing) return false;
+    const gate = this.#gate instanceof EventGate ? this.#gate : undefined;
+    const end = gate === undefined ? piece.length : toldEnd(piece, gate.heldBytes);
+    if (end < BEHIND_BYTES_MAX) return false;
+    this.#place ??= new ReusedPlace();
+    this.#watch.lookBack?.();
+    this.#pass(this.#place.put(piece.subarray(0, end), gate?.rest()), true);
+    if (end < piece.length) this.push(Buffer.from(piece.subarray(end)));
+    else this.#tellHeld();
+    if (!this.#mayReuse || this.#opening.isHolding) this.#place.leave();
+    return true;
+  }
+
+  /** What goes on is held by nobody but the watch and the caller's connection. */
+  get #mayReuse(): boolean {
+    const { elements, edit } = this.#options.source;
+    if (elements || (edit !== undefined && edit.keepsNothing !== true)) return false;
+    // The last event waits for the record of its call; of an event that goes on in pieces, the sieve holds some.
+    return this.#ending === undefined && this.#sieve === undefined;
+  }
+
   /** The provider's stream has ended, and what is left of it goes on if it is an event. */
   pushRest(): void {
     const rest = this.#gate?.rest();
@@ -134,11 +167,12 @@ export class Relay {
 
   // What goes on.
 
-  #pass(events: Buffer): void {
+  /** `reuses`: what the last such call passed on is not used any more. */
+  #pass(events: Buffer, reuses = false): void {
     if (this.#opening.isHolding) this.#passFirst(events);
     else {
       this.#opening.look(events);
-      this.#passOn(events);
+      this.#passOn(events, reuses);
     }
   }
 
@@ -161,13 +195,13 @@ export class Relay {
     return this.#closed;
   }
 
-  #passOn(events: Buffer): void {
+  #passOn(events: Buffer, reuses = false): void {
     const { source, length, turn } = this.#options;
     if (!this.#saysNothing(events)) {
       this.#watch.push(events);
       this.#readBytes += events.length;
     }
-    const written = source.edit === undefined ? events : source.edit.push(events);
+    const written = source.edit === undefined ? events : source.edit.push(events, reuses);
     if (!this.#headSent && this.#isRefusedByEdit()) return;
     const out = this.#withoutSecret(written);
     const isLast = this.#isFinished || this.#bytes + out.length === length;
@@ -363,6 +397,14 @@ export class Relay {
     const translated = source.edit?.errorEvents?.(problem);
     return translated ?? this.#watch.errorEvents?.(problem) ?? codec.streamError(problem);
   }
+}
+
+/** Where the events end that are whole in a piece, behind some bytes of the first one; 0 where they may say nothing. */
+function toldEnd(piece: Buffer, heldBytes: number): number {
+  const end = lastBoundary(piece);
+  const last = lastEventStart(piece, end);
+  const mayBeComment = piece[last] === COLON || (last === 0 && heldBytes > 0);
+  return mayBeComment ? 0 : end;
 }
 
 function joined(first: Buffer | undefined, last: Buffer | undefined): Buffer | undefined {

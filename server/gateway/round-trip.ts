@@ -131,6 +131,16 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     }
   }
 
+  onLent(chunk: Buffer): boolean {
+    if (this.#over || this.#decoder !== undefined || this.#relay === undefined) return false;
+    try {
+      return this.#relay.pushLent(chunk);
+    } catch (thrown) {
+      this.#bug(thrown);
+      return true;
+    }
+  }
+
   onData(chunk: Buffer): boolean {
     if (this.#over) return true;
     return this.#decoder === undefined ? this.onDecoded(chunk) : this.#decoder.write(chunk);

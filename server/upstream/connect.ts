@@ -3,7 +3,6 @@ import net from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { buildConnector as BuildConnector } from "undici";
 import type { Clock } from "../core/clock.js";
-import { readHandleOf } from "../http/read-handle.js";
 import { ReadTurns } from "../http/read-turns.js";
 import { TCP_KEEP_ALIVE_MS } from "../http/tcp-keep-alive.js";
 import type { CheckedUrl, UrlPolicy } from "./url-policy.js";
@@ -11,11 +10,8 @@ import type { CheckedUrl, UrlPolicy } from "./url-policy.js";
 const require = createRequire(import.meta.url);
 
 /** Reads of all plain connections land here, one after the other; what is kept of them is copied. */
-const READ_BYTES = 64 * 1024;
+const READ_BYTES = 32 * 1024;
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
-/** A long reply is read in pieces of this size. */
-const LONG_READ_BYTES = READ_BYTES / 2;
-const longReadBuffer = readBuffer.subarray(0, LONG_READ_BYTES);
 
 /** Hears of one socket. `onOpen` or `onOpenFailed` comes first, and once. */
 export interface SocketUser {
@@ -88,7 +84,7 @@ function connectPlainly(options: ConnectOptions): Connect {
   const { url, clock, timeoutMs } = options;
   const lookup = lookupOf(options);
   return (user) => {
-    const turns = new ReadTurns(LONG_READ_BYTES);
+    const turns = new ReadTurns(READ_BYTES);
     const socket: net.Socket = net.connect({
       host: url.hostname,
       port: url.port,
@@ -118,12 +114,4 @@ function connectPlainly(options: ConnectOptions): Connect {
       user.onOpen(socket);
     });
   };
-}
-
-/**
- * From its next read on a plain socket brings no more than half as much at once, for good: each time that is changed Node
- * leaves something behind until the socket closes. Over TLS no read brings more.
- */
-export function readLess(socket: net.Socket): void {
-  readHandleOf(socket)?.useUserBuffer(longReadBuffer);
 }

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { failureOf } from "./failure.js";
 import type { Flight } from "./flight.js";
 import type { UpstreamLimits } from "./limits.js";
-import { type Connect, readLess, type SocketUser } from "./connect.js";
+import type { Connect, SocketUser } from "./connect.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import { writeMessage } from "../http/write-message.js";
 import { ReplyParser, type ReplySink } from "./reply-parser.js";
@@ -14,12 +14,6 @@ const NO_BYTES = Buffer.alloc(0);
 const KEEP_ALIVE_MARGIN_SECONDS = 1;
 /** What a request fails with on a kept connection that its provider has closed. */
 const STALE_CODES = new Set(["CLOSED", "ECONNRESET", "EPIPE"]);
-
-/**
- * What a read brings waits in memory where its caller is slow. Most that wait are of long replies, so of these a read brings
- * less, beyond so many bytes.
- */
-const LONG_REPLY_BYTES = 512 * 1024;
 
 /** The status of a provider that was closing a kept connection because it lay idle: the request may be sent on another one. */
 const TIMED_OUT = 408;
@@ -45,7 +39,6 @@ export class Connection implements Rostered, SocketUser, ReplySink {
   /** It has served another call before the present one. */
   #reused = false;
   #gone = false;
-  #readsLess = false;
   /** The tick, in seconds, from which on it is closed if nothing has used it. */
   #idleUntil = Number.POSITIVE_INFINITY;
 
@@ -166,8 +159,11 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     flight.onHead(httpStatus, head);
   }
 
+  onLent(piece: Buffer): boolean {
+    return this.#flight?.onLent(piece) === true;
+  }
+
   onBody(piece: Buffer): void {
-    if (!this.#readsLess && this.#parser.bodyBytes > LONG_REPLY_BYTES) this.#readLess();
     const flight = this.#flight;
     if (flight === undefined || flight.onData(piece) || this.#gone) return;
     this.pause();
@@ -198,11 +194,6 @@ export class Connection implements Rostered, SocketUser, ReplySink {
     this.#parser.expect(request.method);
     flight.onSent();
     writeMessage(socket, head, body ?? NO_BYTES);
-  }
-
-  #readLess(): void {
-    this.#readsLess = true;
-    if (this.#socket !== undefined) readLess(this.#socket);
   }
 
   #mayStay(): boolean {

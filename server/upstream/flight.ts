@@ -30,6 +30,8 @@ export interface UpstreamRequest {
 export interface UpstreamHandler {
   /** The head. It holds during this call only. */
   onHead(httpStatus: number, head: HeaderLines): void;
+  /** A long chunk, there during this call only. True if it is done with; otherwise it comes once more, to keep. */
+  onLent?(chunk: Buffer): boolean;
   /** Returns false to stop the flow until `resume`. The chunk may be kept. */
   onData(chunk: Buffer): boolean;
   onEnd(): void;
@@ -140,6 +142,13 @@ export class Flight implements Rostered {
     this.phase = "BODY";
     this.movedAt = this.#watch.tick;
     this.#handler.onHead(httpStatus, head);
+  }
+
+  /** True if the chunk, which is there during this call only, is done with. */
+  onLent(chunk: Buffer): boolean {
+    if (this.#over || this.#handler.onLent?.(chunk) !== true) return false;
+    this.movedAt = this.#watch.tick;
+    return true;
   }
 
   /** False to stop the flow until `resume`. */

@@ -68,6 +68,10 @@ class Collector {
     }
   }
 
+  onLent(_piece: Buffer): boolean {
+    return false;
+  }
+
   onBody(piece: Buffer): void {
     assert.equal(this.ends, 0, "no body behind the end");
     this.pieces.push(piece);
@@ -315,6 +319,7 @@ test("the limits of a reply hold for each that comes over a connection, and not 
   const told: string[] = [];
   const sink = {
     onHead: (httpStatus: number) => void told.push(String(httpStatus)),
+    onLent: () => false,
     onBody: (piece: Buffer) => void told.push(piece.toString()),
     onReplyEnd: () => void told.push("end"),
   };
@@ -326,6 +331,43 @@ test("the limits of a reply hold for each that comes over a connection, and not 
     parser.push(Buffer.from(reply), reply.length, true);
   }
   assert.deepEqual(told, ["200", "one", "end", "200", "two", "end"]);
+});
+
+test("a long piece of a shared buffer is lent, and comes once more as a copy only where it is not taken", () => {
+  const body = "x".repeat(16 * 1024);
+  const replies = {
+    ofLength: `${OK}Content-Length: ${String(body.length)}\r\n\r\n${body}`,
+    chunked: `${CHUNKED}${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+    untilClose: `${OK}\r\n${body}`,
+  };
+  for (const [how, reply] of Object.entries(replies)) {
+    for (const takes of [true, false]) {
+      const sink = new Collector();
+      const lent: string[] = [];
+      sink.onLent = (piece) => takes && lent.push(piece.toString("latin1")) > 0;
+      const parser = new ReplyParser(sink, LIMITS);
+      parser.expect("GET");
+      const shared = Buffer.from(reply, "latin1");
+      parser.push(shared, shared.length, false);
+      parser.end();
+      shared.fill("!");
+      assert.deepEqual(lent, takes ? [body] : [], how);
+      assert.deepEqual(sink.pieces.map(String), takes ? [] : [body], how);
+      assert.equal(sink.ends, 1, how);
+    }
+  }
+});
+
+test("what is short, or nobody else's, is not lent", () => {
+  const sink = new Collector();
+  sink.onLent = () => assert.fail("lent");
+  const short = `${OK}Content-Length: 100\r\n\r\n${"x".repeat(100)}`;
+  readInto(sink, [short], false);
+  assert.equal(sink.reading().body.length, 100);
+  const long = new Collector();
+  long.onLent = () => assert.fail("lent");
+  readInto(long, [`${OK}Content-Length: 20000\r\n\r\n${"x".repeat(20_000)}`], true);
+  assert.equal(long.reading().body.length, 20_000);
 });
 
 test("chunks of one read go on as one piece", () => {

@@ -6,10 +6,14 @@ import { parseHead, type ParsedHead } from "./reply-head.js";
 
 /** Interim replies before the real one; more are a provider that never comes to the point. */
 const INTERIM_MAX = 16;
+/** Shorter pieces are not lent: they are soon copied, and seldom many. */
+const LENT_BYTES_MIN = 16 * 1024;
 
 /** Is told the parts of a reply. */
 export interface ReplySink {
   onHead(httpStatus: number, head: HeaderLines): void;
+  /** A long piece of the body, there during this call only. True if it is done with; otherwise it comes once more, to keep. */
+  onLent(piece: Buffer): boolean;
   /** A piece of the body, which the sink may keep. */
   onBody(piece: Buffer): void;
   onReplyEnd(): void;
@@ -56,11 +60,6 @@ export class ReplyParser {
     this.#chunked = undefined;
     this.begun = false;
     this.persistent = false;
-  }
-
-  /** Bytes of the body that have come. */
-  get bodyBytes(): number {
-    return this.#bodyBytes;
   }
 
   /** Nothing more is read or told. */
@@ -187,7 +186,10 @@ export class ReplyParser {
   #pass(bytes: Buffer, start: number, end: number, own: boolean): void {
     this.#bodyBytes += end - start;
     if (this.#bodyBytes > this.#limits.bodyBytesMax) throw tooLargeBody();
-    this.#sink.onBody(own ? bytes.subarray(start, end) : copyOf(bytes, start, end));
+    if (own) this.#sink.onBody(bytes.subarray(start, end));
+    else if (end - start < LENT_BYTES_MIN || !this.#sink.onLent(bytes.subarray(start, end))) {
+      this.#sink.onBody(copyOf(bytes, start, end));
+    }
   }
 }
 
