@@ -133,7 +133,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     servedModels: new ServedModels(),
     refusals: new RefusalPace(clock, limits.refusalsPerSecond),
     lacks: new HostLacks(clock, parts.logger),
-    responses: new ResponseStore(limits.keptResponseCharsMax),
+    responses: new ResponseStore(limits.keptResponseBytesMax),
     homes: parts.homes ?? new Homes(limits.homesMax),
     uploads: new Uploads(),
     laterUsages: parts.laterUsages ?? new LaterUsages(limits.homesMax),

@@ -1,8 +1,9 @@
 import { unreachable } from "../../../core/assert.js";
 import { unwellEnd } from "../../response-status.js";
-import type { ThinkingPart, Tool } from "../conversation.js";
+import type { ThinkingPart } from "../conversation.js";
 import { type JsonObject, nonEmpty, object, objects, string } from "../json.js";
 import { chatTokens, readChatFailure } from "../chat/reply.js";
+import { keptItem } from "../kept-response.js";
 import {
   type Block,
   type Failure,
@@ -12,7 +13,7 @@ import {
   stopped,
   stopWithTools,
 } from "../reply.js";
-import type { CallFacts } from "../side.js";
+import type { CallFacts, NamedTool } from "../side.js";
 import { argumentsText } from "../tool-arguments.js";
 import { responsesUsage } from "../usage.js";
 import { thoughtOf, toldReasoning } from "./thoughts.js";
@@ -112,7 +113,7 @@ export function cutItem(item: JsonObject): JsonObject {
 /** Keeps a whole response, so that the caller can name it and its items. */
 export function keep(output: readonly JsonObject[], call: CallFacts): void {
   if (call.asked !== undefined) {
-    call.memory?.keep({ id: responseId(call), ...call.asked, output });
+    call.memory?.keep({ id: responseId(call), ...call.asked, output: output.map(keptItem) });
   }
 }
 
@@ -224,7 +225,7 @@ export function contentPart(kind: "TEXT" | "REFUSAL", text: string): JsonObject 
 export function callItem(
   call: { readonly id: string; readonly name: string; readonly args: string },
   id: string,
-  tools: readonly Tool[],
+  tools: readonly NamedTool[],
 ): JsonObject {
   const declared = declaredTool(call.name, tools);
   const name = declared?.name ?? call.name;
