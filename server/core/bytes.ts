@@ -33,6 +33,15 @@ export function bounded(text: string, charsMax: number): string {
   return text.length <= charsMax ? text : detached(text.slice(0, charsMax));
 }
 
+/**
+ * The bytes in memory of their own. Short ones share a piece of it with others, all of which stays as long as any of them,
+ * and no thread can give that to another.
+ */
+export function owned(bytes: Buffer): Buffer {
+  const isAlone = bytes.length === bytes.buffer.byteLength;
+  return isAlone ? bytes : Buffer.from(new Uint8Array(bytes).buffer);
+}
+
 /** Where a byte comes next from `from` on; -1 when it does not. */
 export function indexOfByte(bytes: Buffer, byte: number, from: number): number {
   return indexOf.call(bytes, byte, from);

@@ -2,7 +2,7 @@ import { stringEnd } from "./json-depth.js";
 
 /**
  * Five times as many as the longest conversations with all their tools hold. Each of them costs a microsecond in which
- * nobody else's call goes on.
+ * no other body is translated.
  */
 const VALUES_MAX = 100_000;
 

@@ -4,6 +4,7 @@ import type { Lease } from "../core/lease.js";
 import type { Secret } from "../core/secret.js";
 import { mayBringThoughts, withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
 import type { Dislike } from "../dialect/translate/side.js";
+import type { WayBack } from "../dialect/translate/translator.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { UpstreamRequest } from "../upstream/flight.js";
@@ -29,7 +30,13 @@ import { filesMissing, ReplyFiles } from "./reply-files.js";
 import type { ReplyHead } from "./reply-head.js";
 import { RoundTrip } from "./round-trip.js";
 import type { RoundTripListener } from "./round-trip-options.js";
-import { asArray, bodyFor, type TargetBody } from "./target-body.js";
+import {
+  asArray,
+  bodyFor,
+  type BodyListener,
+  type LaterBody,
+  type TargetBody,
+} from "./target-body.js";
 import type { CallThing } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
 import { toldInside } from "./trip-failure.js";
@@ -56,6 +63,13 @@ export interface AttemptOptions {
   readonly listener: TrialsListener;
 }
 
+/** What a call says to a provider. */
+interface Words {
+  readonly secret: Secret;
+  readonly passage: Passage;
+  readonly body: TargetBody;
+}
+
 /**
  * One provider key that was leased for a call, and what comes of it. Its secret is opened, the call is put into the
  * provider's words and sent. Mostly that is one round trip; there are more where the provider wants to be asked in
@@ -75,6 +89,8 @@ export class Attempt implements RoundTripListener {
   #files: ReplyFiles | undefined;
   /** Of a call that makes a batch. */
   #notice: BatchNotice | undefined;
+  /** Gives up what is made elsewhere of the request. */
+  #leaveBody: (() => void) | undefined;
   /** The thoughts in the request cannot be read by the account, or are refused by the provider. */
   #isThoughtless = false;
   /** The provider's own Responses API does not know what the request is made of. */
@@ -146,7 +162,7 @@ export class Attempt implements RoundTripListener {
     const plan = this.#plan;
     if (plan === undefined) return;
     const { call, lease } = this.#options;
-    const { context, match, query } = call;
+    const { context, match } = call;
     const { passages } = context;
     const { target } = lease;
     const { endpoint } = match;
@@ -156,7 +172,39 @@ export class Attempt implements RoundTripListener {
     if (passage === undefined) throw new Error("a target was leased that cannot serve the call");
     const body = this.#bodyFor(plan, passage);
     if (body === undefined) return;
+    if ("begin" in body) this.#leaveBody = body.begin(this.#whenMade(secret, passage));
+    else this.#ask(plan, { secret, passage, body });
+  }
+
+  /** Goes on once a body is made that is too long to wait for. */
+  #whenMade(secret: Secret, passage: Passage): BodyListener {
+    return {
+      onBody: (body) => {
+        const plan = this.#plan;
+        if (plan === undefined) return;
+        try {
+          this.#ask(plan, { secret, passage, body });
+        } catch (thrown) {
+          this.onBug(thrown);
+        }
+      },
+      onNone: (thrown) => {
+        try {
+          this.#cannotSay(toFault(thrown));
+        } catch (bug) {
+          this.onBug(bug);
+        }
+      },
+    };
+  }
+
+  /** Asks in words that are the provider's. */
+  #ask(plan: CallPlan, { secret, passage, body }: Words): void {
+    const { call, lease } = this.#options;
+    const { match, query } = call;
+    const { endpoint } = match;
     const { translation, usageAsked } = body;
+    this.#noteDropped(translation);
     const trip = new RoundTrip({
       call,
       lease,
@@ -196,22 +244,33 @@ export class Attempt implements RoundTripListener {
   }
 
   /** Undefined for what cannot be said to this provider, which ends the attempt. */
-  #bodyFor(plan: CallPlan, passage: Passage): TargetBody | undefined {
-    const { call, lease, trials, listener } = this.#options;
-    const { context, id, book } = call;
+  #bodyFor(plan: CallPlan, passage: Passage): TargetBody | LaterBody | undefined {
+    const { call, lease } = this.#options;
     try {
-      const body = bodyFor(call, plan, lease.target, passage);
-      const dropped = body.translation?.dropped ?? [];
-      if (dropped.length > 0) context.logger.debug({ call: id, dropped }, "lost in translation");
-      return body;
+      return bodyFor(call, plan, lease.target, passage);
     } catch (thrown) {
-      const fault = toFault(thrown);
-      const detail = fault.publicMessage;
-      book.closeLease({ outcome: "CALLER_ABORTED", httpStatus: null, retryAfterMs: null, detail });
-      if (fault.code === "untranslatable") trials.onUntranslatable(lease, fault);
-      else listener.onBlocked(fault);
+      this.#cannotSay(toFault(thrown));
       return undefined;
     }
+  }
+
+  #noteDropped(translation: WayBack | undefined): void {
+    const { context, id } = this.#options.call;
+    const dropped = translation?.dropped ?? [];
+    if (dropped.length > 0) context.logger.debug({ call: id, dropped }, "lost in translation");
+  }
+
+  #cannotSay(fault: Fault): void {
+    const { call, lease, trials, listener } = this.#options;
+    const detail = fault.publicMessage;
+    call.book.closeLease({
+      outcome: "CALLER_ABORTED",
+      httpStatus: null,
+      retryAfterMs: null,
+      detail,
+    });
+    if (fault.code === "untranslatable") trials.onUntranslatable(lease, fault);
+    else listener.onBlocked(fault);
   }
 
   /** Gives up what is under way, but for a batch: its provider may make it all the same, and only the reply tells which. */
@@ -229,6 +288,8 @@ export class Attempt implements RoundTripListener {
   /** Nothing more will be asked, and a long stream must not hold its request in memory. */
   settle(): void {
     this.#plan = undefined;
+    this.#leaveBody?.();
+    this.#leaveBody = undefined;
     this.#task?.leave();
     this.#files?.leave();
     this.#trip?.flight?.forgetRequest();

@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.js";
 import { FairRoom } from "../core/fair-room.js";
 import { LongWorks } from "../core/long-works.js";
 import type { Logger } from "../core/logger.js";
+import { LongTranslations } from "../dialect/translate/thread/long-translations.js";
 import { AddedOption, needsToBeAskedForUsage } from "./ways-of-asking.js";
 import { StreamRoom } from "./stream-room.js";
 import type { Upstream } from "../upstream/upstream.js";
@@ -49,6 +50,7 @@ export interface GatewayContext {
   readonly bodyRoom: FairRoom;
   /** What is done with long bodies. */
   readonly longWorks: LongWorks;
+  readonly longTranslations: LongTranslations;
   readonly streamRoom: StreamRoom;
   readonly paths: EndpointPaths;
   readonly passages: Passages;
@@ -109,6 +111,7 @@ export type AbortedCalls = "OBSERVED" | "RESERVED" | "NOTHING";
 
 export function createContext(parts: ContextParts, limits: GatewayLimits): GatewayContext {
   const { clock } = parts;
+  const longWorks = new LongWorks();
   return {
     authenticator: parts.authenticator,
     router: parts.router,
@@ -124,7 +127,8 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     traces: parts.traces,
     limits,
     bodyRoom: new FairRoom(limits.bodyBytesInFlightMax),
-    longWorks: new LongWorks(),
+    longWorks,
+    longTranslations: new LongTranslations({ clock, longWorks }),
     streamRoom: new StreamRoom(limits.streamBytesMax),
     paths: new EndpointPaths(),
     waitingRoom: new WaitingRoom({ clock, callsMax: limits.waitingCallsMax }),
@@ -133,7 +137,7 @@ export function createContext(parts: ContextParts, limits: GatewayLimits): Gatew
     servedModels: new ServedModels(),
     refusals: new RefusalPace(clock, limits.refusalsPerSecond),
     lacks: new HostLacks(clock, parts.logger),
-    responses: new ResponseStore(limits.keptResponseCharsMax),
+    responses: new ResponseStore(limits.keptResponseBytesMax),
     homes: parts.homes ?? new Homes(limits.homesMax),
     uploads: new Uploads(),
     laterUsages: parts.laterUsages ?? new LaterUsages(limits.homesMax),

@@ -37,8 +37,8 @@ export interface GatewayLimits extends CallerLimits {
   readonly replyFilesBytesMax: number;
   /** A whole reply up to this size is checked before its head is sent, so that a bad one can be tried elsewhere. */
   readonly wholeReplyBytesMax: number;
-  /** Translated responses that are kept for callers who name them, as JSON characters in all. */
-  readonly keptResponseCharsMax: number;
+  /** Translated responses that are kept for callers who name them, as JSON text, all together. */
+  readonly keptResponseBytesMax: number;
   /**
    * Ids of files, responses, conversations and the like of which is kept whose account holds them, and as many responses
    * whose usage is told later; of more, the user who has most loses some.
@@ -86,7 +86,7 @@ export const GATEWAY_LIMITS: GatewayLimits = {
   taskPauseMs: 1_500,
   replyFilesBytesMax: 16 * 1024 * 1024,
   wholeReplyBytesMax: 4 * 1024 * 1024,
-  keptResponseCharsMax: 64 * 1024 * 1024,
+  keptResponseBytesMax: 64 * 1024 * 1024,
   homesMax: 32_768,
   errorReplyBytesMax: 64 * 1024,
   errorReplyTimeoutMs: 5_000,

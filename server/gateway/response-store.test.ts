@@ -2,20 +2,34 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Holder } from "../core/client-key.js";
 import type { JsonObject } from "../dialect/translate/json.js";
+import {
+  type ItemMemory,
+  itemsOfKept,
+  keptItem,
+  type KeptItem,
+} from "../dialect/translate/kept-response.js";
 import { ResponseStore } from "./response-store.js";
 
-const said = (text: string): JsonObject => ({ role: "user", content: text });
-const item = (id: string): JsonObject => ({ id, type: "message" });
+const message = (text: string): JsonObject => ({ role: "user", content: text });
+const said = (text: string): Buffer => Buffer.from(JSON.stringify([message(text)]));
+const NOTHING_SAID = Buffer.from("[]");
+const item = (id: string, text = ""): KeptItem => keptItem({ id, type: "message", text });
+
+function conversation(memory: ItemMemory, id: string): JsonObject[] {
+  return itemsOfKept(memory.conversation(id) ?? []);
+}
 
 const holder = (id: string, ownerId = "usr"): Holder => ({ ownerId, clientKey: { id } });
 
 test("a conversation is found through all its responses, and only by the key that had it", () => {
   const store = new ResponseStore(10_000);
   const memory = store.of(holder("ck_1"));
-  memory.keep({ id: "r1", previousId: undefined, input: [said("a")], output: [item("i1")] });
-  memory.keep({ id: "r2", previousId: "r1", input: [said("b")], output: [item("i2")] });
-  assert.deepEqual(memory.conversation("r2"), [said("a"), item("i1"), said("b"), item("i2")]);
-  assert.deepEqual(memory.item("i1"), item("i1"));
+  memory.keep({ id: "r1", previousId: undefined, input: said("a"), output: [item("i1")] });
+  memory.keep({ id: "r2", previousId: "r1", input: said("b"), output: [item("i2")] });
+  const items = ["i1", "i2"].map((id) => ({ id, type: "message", text: "" }));
+  const all = [message("a"), items[0], message("b"), items[1]];
+  assert.deepEqual(conversation(memory, "r2"), all);
+  assert.deepEqual(memory.item("i1"), item("i1").text);
   assert.equal(store.of(holder("ck_2")).conversation("r1"), undefined);
   assert.equal(store.of(holder("ck_2")).item("i1"), undefined);
 });
@@ -24,7 +38,7 @@ test("memory stays bounded: what was not named for the longest goes, with its it
   const store = new ResponseStore(600);
   const memory = store.of(holder("ck_1"));
   for (let i = 0; i < 50; i++) {
-    const input = [said("x".repeat(100))];
+    const input = said("x".repeat(100));
     memory.keep({
       id: `r${String(i)}`,
       previousId: undefined,
@@ -41,16 +55,16 @@ test("memory stays bounded: what was not named for the longest goes, with its it
 
 test("a conversation whose beginning is gone is not taken for whole", () => {
   const memory = new ResponseStore(10_000).of(holder("ck_1"));
-  memory.keep({ id: "r2", previousId: "r1", input: [], output: [] });
+  memory.keep({ id: "r2", previousId: "r1", input: NOTHING_SAID, output: [] });
   assert.equal(memory.conversation("r2"), undefined);
-  memory.keep({ id: "r1", previousId: "r2", input: [], output: [] });
+  memory.keep({ id: "r1", previousId: "r2", input: NOTHING_SAID, output: [] });
   assert.equal(memory.conversation("r2"), undefined);
 });
 
 test("a user who keeps many responses, under many keys, pushes out their own and nobody else's", () => {
   const store = new ResponseStore(2_000);
   const quiet = store.of(holder("ck_quiet", "usr_quiet"));
-  const response = { id: "r", previousId: undefined, input: [said("x".repeat(100))] };
+  const response = { id: "r", previousId: undefined, input: said("x".repeat(100)) };
   quiet.keep({ ...response, output: [item("i")] });
   for (let key = 0; key < 200; key++) {
     store.of(holder(`ck_${String(key)}`, "usr_many")).keep({ ...response, output: [item("i")] });
@@ -63,7 +77,7 @@ test("a user who keeps many responses, under many keys, pushes out their own and
 
 test("a response that is kept again under its id has the items that it has now", () => {
   const memory = new ResponseStore(2_000).of(holder("ck_1"));
-  const response = { id: "r", previousId: undefined, input: [] };
+  const response = { id: "r", previousId: undefined, input: NOTHING_SAID };
   memory.keep({ ...response, output: [item("i1"), item("i2")] });
   memory.keep({ ...response, output: [item("i2"), item("i3")] });
   const found = ["i1", "i2", "i3"].map((id) => memory.item(id) !== undefined);
@@ -73,8 +87,8 @@ test("a response that is kept again under its id has the items that it has now",
 test("what a response answered weighs as what it was asked, and one that is too large pushes out nothing", () => {
   const memory = new ResponseStore(1_000).of(holder("ck_1"));
   const keep = (id: string, chars: number): void => {
-    const output = [{ ...item(`item-${id}`), text: "x".repeat(chars) }];
-    memory.keep({ id, previousId: undefined, input: [], output });
+    const output = [item(`item-${id}`, "x".repeat(chars))];
+    memory.keep({ id, previousId: undefined, input: NOTHING_SAID, output });
   };
   const isKept = (id: string): boolean => memory.conversation(id) !== undefined;
   keep("r1", 400);

@@ -1,7 +1,6 @@
 import type { Holder } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
-import type { ItemMemory, KeptResponse } from "../dialect/translate/side.js";
-import { type JsonObject, string, writeJson } from "../dialect/translate/json.js";
+import type { ItemMemory, KeptItem, KeptResponse } from "../dialect/translate/kept-response.js";
 
 /** A conversation goes on from response to response this often; more is a mistake or an attack. */
 const CHAIN_MAX = 1_000;
@@ -17,17 +16,17 @@ interface Entry {
  * that were not named for the longest go first.
  */
 export class ResponseStore {
-  readonly #charsMax: number;
+  readonly #bytesMax: number;
   /** By client key and id. */
   readonly #entries: FairMap<Entry>;
   /** By client key and item id: the name of the response that holds it. */
   readonly #items = new Map<string, string>();
 
-  /** @param charsMax JSON characters kept in all. */
-  constructor(charsMax: number) {
-    this.#charsMax = charsMax;
-    this.#entries = new FairMap<Entry>(charsMax, ({ holder, response }) => {
-      for (const id of idsOf(response)) this.#items.delete(nameOf(holder, id));
+  /** @param bytesMax of JSON text, kept in all. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#entries = new FairMap<Entry>(bytesMax, ({ holder, response }) => {
+      for (const { id } of response.output) this.#items.delete(nameOf(holder, id));
     });
   }
 
@@ -38,16 +37,16 @@ export class ResponseStore {
     return {
       item: (id) => {
         const response = named(this.#items.get(nameOf(holder, id)));
-        return response?.output.find((item) => item["id"] === id);
+        return response?.output.find((item) => item.id === id)?.text;
       },
       conversation: (responseId) => {
-        const turns: JsonObject[][] = [];
+        const turns: Buffer[][] = [];
         let id: string | undefined = responseId;
         for (let depth = 0; id !== undefined; depth++) {
           const response: KeptResponse | undefined =
             depth < CHAIN_MAX ? named(nameOf(holder, id)) : undefined;
           if (response === undefined) return undefined;
-          turns.push([...response.input, ...response.output]);
+          turns.push([response.input, ...response.output.map(textOf)]);
           id = response.previousId;
         }
         return turns.toReversed().flat();
@@ -61,13 +60,14 @@ export class ResponseStore {
   #keep(entry: Entry): void {
     const { holder, response } = entry;
     const name = nameOf(holder, response.id);
-    // Of its JSON text, which is what it is taken to weigh.
-    const chars = writeJson([response.input, response.output]).length;
-    if (chars > this.#charsMax) return;
-    this.#entries.set(holder, name, entry, chars);
+    const bytes = bytesOf(response);
+    if (bytes > this.#bytesMax) return;
+    this.#entries.set(holder, name, entry, bytes);
     // It may be too much already, beside what others have.
     if (this.#entries.get(name) !== entry) return;
-    for (const id of idsOf(response)) this.#items.set(nameOf(holder, id), name);
+    for (const { id } of response.output) {
+      if (id !== "") this.#items.set(nameOf(holder, id), name);
+    }
   }
 }
 
@@ -75,6 +75,12 @@ function nameOf({ clientKey }: Holder, id: string): string {
   return `${clientKey.id} ${id}`;
 }
 
-function idsOf(response: KeptResponse): string[] {
-  return response.output.flatMap((item) => string(item["id"]) ?? []);
+function textOf({ text }: KeptItem): Buffer {
+  return text;
+}
+
+function bytesOf({ input, output }: KeptResponse): number {
+  let bytes = input.length;
+  for (const { text } of output) bytes += text.length;
+  return bytes;
 }

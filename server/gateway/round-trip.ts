@@ -4,7 +4,8 @@ import { Fault } from "../core/fault.js";
 import { replyEvents } from "../dialect/reply-events.js";
 import { wholeOfEvents } from "../dialect/whole-of-events.js";
 import { mayTellError } from "../dialect/told-errors.js";
-import type { FollowUp } from "../dialect/translate/translator.js";
+import { LONG_BYTES_MIN } from "../dialect/translate/thread/long-translations.js";
+import type { FollowUp, ReplyFacts } from "../dialect/translate/translator.js";
 import { UsageStripper } from "../dialect/usage-strip.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
@@ -70,6 +71,8 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   #relay: Relay | undefined;
   /** Runs until a refusal is judged without the rest of its body. */
   #patience: Timer | undefined;
+  /** Gives up the translation of a long reply. */
+  #leaveTranslation: (() => void) | undefined;
   /** Its end has been told, or it was given up: whatever still comes is passed over. */
   #over = false;
 
@@ -86,6 +89,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   abort(): void {
     this.#over = true;
     this.#patience?.cancel();
+    this.#leaveTranslation?.();
     this.#decoder?.destroy();
     this.flight?.abort();
     this.#collected?.clear();
@@ -352,11 +356,40 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     else this.#refuse(this.#garbage("no stream"));
   }
 
-  #giveAnswer({ head, body, tokens }: WholeReply, files: readonly Buffer[]): void {
+  #giveAnswer(reply: WholeReply, files: readonly Buffer[]): void {
+    const facts = this.options.translation?.inData;
+    if (facts !== undefined && reply.body.length >= LONG_BYTES_MIN) {
+      this.#giveLater(reply, facts);
+      return;
+    }
+    const answer = this.#translated(reply.body, files);
+    if (answer !== undefined) this.#give(reply, answer);
+  }
+
+  /** Once the reply is translated, which is too long to wait for. */
+  #giveLater(reply: WholeReply, facts: ReplyFacts): void {
+    const { context, principal } = this.options.call;
+    this.#leaveTranslation = context.longTranslations.reply(principal, facts, reply.body, {
+      onTranslated: (answer) => {
+        try {
+          this.#give(reply, answer);
+        } catch (thrown) {
+          this.#bug(thrown);
+        }
+      },
+      onFailed: (thrown) => {
+        try {
+          this.#untranslated(thrown);
+        } catch (bug) {
+          this.#bug(bug);
+        }
+      },
+    });
+  }
+
+  #give({ head, body, tokens }: WholeReply, answer: Buffer): void {
     const { listener, passage, endpoint, call } = this.options;
     const { context, id } = call;
-    const answer = this.#translated(body, files);
-    if (answer === undefined) return;
     this.#over = true;
     if (endpoint.form !== "OTHER") {
       context.traces?.answered(id, () => passage.codec.replyFacts(body));
@@ -372,13 +405,17 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     try {
       return translation.reply(body, files);
     } catch (thrown) {
-      const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
-      // With files the provider has done its part, and no other would do better.
-      if (!isReplys || this.#over) throw thrown;
-      const error = JSON.stringify({ error: thrown.publicMessage });
-      this.#refuse(toldInside(this.options, error));
+      this.#untranslated(thrown);
       return undefined;
     }
+  }
+
+  #untranslated(thrown: unknown): void {
+    const isReplys = thrown instanceof Fault && thrown.code === "upstream_error";
+    // With files the provider has done its part, and no other would do better.
+    if (!isReplys || this.#over) throw thrown;
+    const error = JSON.stringify({ error: thrown.publicMessage });
+    this.#refuse(toldInside(this.options, error));
   }
 
   // A reply that is relayed.

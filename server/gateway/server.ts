@@ -193,6 +193,7 @@ class HttpGateway implements Gateway, CallerHandler {
       await this.#calls.drain(drainedByMs);
     } while (this.#server.closeIdle());
     await this.#flushed(closed, drainedByMs);
+    await this.#context.longTranslations.stop();
   }
 
   /** Waits until no connection can bring another request: those that are used get an answer that ends them. */

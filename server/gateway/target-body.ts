@@ -2,10 +2,16 @@ import { hash } from "node:crypto";
 import type { RouteTarget } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
 import { NAMED } from "../dialect/kept-ids.js";
-import { withoutDisliked } from "../dialect/translate/disliked-members.js";
-import { withoutForeignThoughts } from "../dialect/translate/foreign-thoughts.js";
-import { mayNameKept, withKeptItems } from "../dialect/translate/kept-items.js";
-import type { CallInput, WayBack } from "../dialect/translate/translator.js";
+import type { ItemMemory } from "../dialect/translate/kept-response.js";
+import {
+  changedRequest,
+  mayHaveToChange,
+  type OwnRequest,
+} from "../dialect/translate/own-request.js";
+import type { CallInput } from "../dialect/translate/request-translation.js";
+import type { Target } from "../dialect/translate/side.js";
+import { LONG_BYTES_MIN, type LongRequest } from "../dialect/translate/thread/long-translations.js";
+import { type WayBack, wayBack } from "../dialect/translate/translator.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import type { CallPlan } from "./call-plan.js";
 import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
@@ -22,34 +28,90 @@ export interface TargetBody {
   readonly translation: WayBack | undefined;
 }
 
+/** A body that is made elsewhere, because to make it at once would hold others up. */
+export interface LaterBody {
+  /** Answers how to give it up; the listener then hears nothing. */
+  begin(listener: BodyListener): () => void;
+}
+
+/** Hears of a body that is made elsewhere: one of both, in a later turn of the event loop. */
+export interface BodyListener {
+  onBody(body: TargetBody): void;
+  /** As `bodyFor` throws it. */
+  onNone(thrown: unknown): void;
+}
+
 /** Makes the body for a target. Throws Fault `untranslatable` with the name of what cannot be said there. */
 export function bodyFor(
   call: AdmittedCall,
   plan: CallPlan,
   target: RouteTarget,
   passage: Passage,
-): TargetBody {
-  const { usageOption, summaryOption, passages } = call.context;
-  const asksUsage = plan.mayAskUsage && usageOption.asks(target.provider);
+): TargetBody | LaterBody {
   const { translator } = passage;
-  if (translator === undefined) return ownBody(call, plan, target, asksUsage);
-  const request = {
+  if (translator === undefined) return ownBody(call, plan, target);
+  const asked = askedOf(call, plan, target);
+  const input = inputOf(call, plan);
+  const usageAsked = asked.asksUsage && plan.streamed && passage.form === "CHAT";
+  const { forms } = translator;
+  if (forms !== undefined && plan.body.length >= LONG_BYTES_MIN) {
+    const request = { forms, body: plan.body, target: asked, call: input };
+    return translatedLater(call, request, usageAsked);
+  }
+  const { body: bytes, ...translation } = translator.request(plan.body, asked, input);
+  return { bytes, usageAsked, translation };
+}
+
+function translatedLater(
+  { context, principal }: AdmittedCall,
+  request: LongRequest,
+  usageAsked: boolean,
+): LaterBody {
+  const { forms, call } = request;
+  return {
+    begin: (listener) =>
+      context.longTranslations.request(principal, request, {
+        onTranslated: ({ body: bytes, learnt }) => {
+          listener.onBody({ bytes, usageAsked, translation: wayBack(forms, call, learnt) });
+        },
+        onFailed: (thrown) => {
+          listener.onNone(thrown);
+        },
+      }),
+  };
+}
+
+function ownLater(
+  { context, principal }: AdmittedCall,
+  request: OwnRequest,
+  usageAsked: boolean,
+): LaterBody {
+  return {
+    begin: (listener) =>
+      context.longTranslations.own(principal, request, {
+        onTranslated: (bytes) => {
+          listener.onBody({ bytes, usageAsked, translation: undefined });
+        },
+        onFailed: (thrown) => {
+          listener.onNone(thrown);
+        },
+      }),
+  };
+}
+
+/** What a translator wants to know of the target. */
+function askedOf({ context }: AdmittedCall, plan: CallPlan, target: RouteTarget): Target {
+  const { usageOption, summaryOption, passages } = context;
+  return {
     model: target.upstreamModel,
     maxOutput: target.maxOutput,
     providerSlug: target.provider.slug,
-    asksUsage,
+    asksUsage: plan.mayAskUsage && usageOption.asks(target.provider),
     session: sessionOf(plan),
     hidesThoughts: !summaryOption.asks(target.provider),
     toolsWithoutThought: passages.areToolsWithoutThought(target),
     dislikes: passages.dislikesOf(target),
   };
-  const { body: bytes, ...translation } = translator.request(
-    plan.body,
-    request,
-    inputOf(call, plan),
-  );
-  const usageAsked = asksUsage && plan.streamed && passage.form === "CHAT";
-  return { bytes, usageAsked, translation };
 }
 
 /** For providers, who learn nothing of callers by it. The id of the response before is another with each turn. */
@@ -60,13 +122,10 @@ function sessionOf({ affinity, bodyHead }: CallPlan): string | undefined {
 }
 
 /** The caller's own bytes, edited where they have to be. */
-function ownBody(
-  call: AdmittedCall,
-  plan: CallPlan,
-  target: RouteTarget,
-  asksUsage: boolean,
-): TargetBody {
+function ownBody(call: AdmittedCall, plan: CallPlan, target: RouteTarget): TargetBody | LaterBody {
   const { endpoint } = call.match;
+  const { usageOption, passages } = call.context;
+  const asksUsage = plan.mayAskUsage && usageOption.asks(target.provider);
   const { bodyHead } = plan;
   let bytes = plan.body;
   if (target.upstreamModel !== plan.modelAsked) {
@@ -78,18 +137,16 @@ function ownBody(
   }
   const usageAsked = asksUsage && endpoint.asksUsage && plan.streamed && !bodyHead.usageWanted;
   if (usageAsked) bytes = withUsageAsked(bytes, bodyHead, plan.body.length);
-  const form = requestForm(endpoint);
-  if (form === "RESPONSES" && mayNameKept(bytes)) {
-    bytes = withKeptItems(bytes, inputOf(call, plan).memory);
-  }
-  if (form === "CHAT") {
-    const dislikes = call.context.passages.dislikesOf(target);
-    if (dislikes !== undefined) {
-      bytes = withoutDisliked(bytes, dislikes, isOtherModel(plan.modelAsked, target));
-    }
-  }
-  bytes = withoutForeignThoughts(bytes, form);
-  return { bytes, usageAsked, translation: undefined };
+  const asIs = {
+    body: bytes,
+    form: requestForm(endpoint),
+    dislikes: passages.dislikesOf(target),
+    isOther: isOtherModel(plan.modelAsked, target),
+  };
+  if (!mayHaveToChange(asIs)) return { bytes, usageAsked, translation: undefined };
+  const request = { ...asIs, memory: memoryOf(call) };
+  if (bytes.length >= LONG_BYTES_MIN) return ownLater(call, request, usageAsked);
+  return { bytes: changedRequest(request), usageAsked, translation: undefined };
 }
 
 /** What only counts tokens, or compacts, is asked as what would be made of them. */
@@ -100,17 +157,21 @@ function requestForm({ names, form }: Endpoint): StreamForm {
 
 /** What a translator wants to know of a call besides its body. */
 function inputOf(call: AdmittedCall, { streamed, modelAsked }: CallPlan): CallInput {
-  const { context, id, match, query, principal } = call;
+  const { context, id, match, query } = call;
   const nowSeconds = Math.floor(context.clock.now() / 1000);
-  const isResponses = match.endpoint.names === NAMED.responses;
   return {
     id,
     nowSeconds,
     streamed,
     modelAsked,
     asArray: asArray(match.endpoint, query),
-    memory: isResponses ? context.responses.of(principal) : undefined,
+    memory: memoryOf(call),
   };
+}
+
+function memoryOf({ context, match, principal }: AdmittedCall): ItemMemory | undefined {
+  const isResponses = match.endpoint.names === NAMED.responses;
+  return isResponses ? context.responses.of(principal) : undefined;
 }
 
 /** Gemini's callers get a stream as one JSON array unless they ask for events. */

@@ -6,6 +6,7 @@ import { test, type TestContext } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Dialect } from "../../server/core/provider.js";
+import { LongTranslations } from "../../server/dialect/translate/thread/long-translations.js";
 import { chatEvents, messageEvents } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway } from "./fixture.js";
 
@@ -60,6 +61,17 @@ function requestOf(body: string): Buffer {
   return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
+/** Ends the thread that has translated since, with all in it that it has not collected. */
+function threadEnd(t: TestContext): () => Promise<void> {
+  const request = t.mock.method(LongTranslations.prototype, "request");
+  return async () => {
+    const used = request.mock.calls.at(-1)?.this as LongTranslations | undefined;
+    // They hold what they were called with.
+    request.mock.resetCalls();
+    await used?.stop();
+  };
+}
+
 const FIRST_EVENTS: readonly [string, Dialect, string | undefined][] = [
   ["passed on", "OPENAI", chatEvents(["hello"])[0]],
   ["translated", "ANTHROPIC", messageEvents(["hello"]).slice(0, 3).join("")],
@@ -74,8 +86,10 @@ for (const [how, dialect, event] of FIRST_EVENTS) {
     const request = requestOf(JSON.stringify({ model: "m", stream: true, messages }));
     // What the first one needs for good is no matter.
     await openStream(t, gateway.port, request);
+    const endThread = threadEnd(t);
     const before = usedBytes();
     for (let i = 0; i < STREAMS; i++) await openStream(t, gateway.port, request);
+    await endThread();
     const heldMiB = (usedBytes() - before) / MIB;
     assert.ok(heldMiB < 2, `${heldMiB.toFixed(1)} MiB for ${String(STREAMS)} requests of 2 MiB`);
   });

@@ -11,7 +11,8 @@ import {
   writeJson,
 } from "../translate/json.js";
 import { malformed, Notes, untranslatable } from "../translate/notes.js";
-import type { CallInput, FollowUp, Translation } from "../translate/translator.js";
+import type { CallInput } from "../translate/request-translation.js";
+import type { FollowUp, Translation } from "../translate/translator.js";
 import type { Target } from "../translate/side.js";
 
 // Alibaba's DashScope makes images as tasks: one request begins a task, and further ones ask for what became

@@ -1,7 +1,6 @@
 import { append } from "../../core/append.js";
 import type { JsonObject } from "./json.js";
 import type { Notes } from "./notes.js";
-import type { Asked } from "./side.js";
 
 /** Which provider made a signature: no other can use it. */
 export type SignatureOrigin = "ANTHROPIC" | "GEMINI" | "OPENAI";
@@ -100,6 +99,14 @@ export interface ReplyFormat {
   readonly strict: boolean | undefined;
 }
 
+/** What a response was asked for with. */
+export interface AskedItems {
+  /** The response that it goes on from; undefined where it begins a conversation. */
+  readonly previousId: string | undefined;
+  /** A list, as JSON text. */
+  readonly input: string;
+}
+
 /** A request for a reply, in no dialect. What a dialect cannot say is undefined or empty. */
 export interface Conversation {
   readonly system: readonly string[];
@@ -122,9 +129,9 @@ export interface Conversation {
   /** What OpenAI names alike in both of its forms and other dialects do not know, such as `service_tier`. */
   readonly openais?: JsonObject | undefined;
   /** What is to be kept, so that a later request can name it. */
-  readonly asked?: Asked | undefined;
-  /** What the reply says again of the request. */
-  readonly settings?: JsonObject | undefined;
+  readonly asked?: AskedItems | undefined;
+  /** What the reply says again of the request, as JSON text. */
+  readonly settings?: string | undefined;
   /** `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. */
   readonly effort: string | undefined;
   /** Inferred from what the caller's dialect says of thinking: told only to models that are known to take it. */

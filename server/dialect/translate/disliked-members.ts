@@ -10,6 +10,21 @@ const LEFT_OUT: Partial<Readonly<Record<Dislike, readonly string[]>>> = {
   STOP: ["stop"],
 };
 
+/** The names of what a request for a chat completion should not have. */
+function dislikedNames(dislikes: ReadonlySet<Dislike>, isOther: boolean): readonly string[] {
+  const left = isOther ? [...dislikes].flatMap((each) => LEFT_OUT[each] ?? []) : [];
+  return dislikes.has("OLDER_LIMIT") ? [...left, OLDER_LIMIT] : left;
+}
+
+/** False where the request has nothing of it. `isOther`: see below. */
+export function namesDisliked(
+  body: Buffer,
+  dislikes: ReadonlySet<Dislike>,
+  isOther: boolean,
+): boolean {
+  return dislikedNames(dislikes, isOther).some((name) => body.includes(`"${name}"`));
+}
+
 /**
  * A caller's own request for a chat completion, as the model takes it: with the newer name of the limit of its output,
  * which says the same. `isOther`: the model is another than the caller named, who cannot know what it refuses; then that is
@@ -20,12 +35,11 @@ export function withoutDisliked(
   dislikes: ReadonlySet<Dislike>,
   isOther: boolean,
 ): Buffer {
-  const left = isOther ? [...dislikes].flatMap((each) => LEFT_OUT[each] ?? []) : [];
-  const renames = dislikes.has("OLDER_LIMIT");
-  const names = renames ? [...left, OLDER_LIMIT] : left;
-  if (!names.some((name) => body.includes(`"${name}"`))) return body;
+  if (!namesDisliked(body, dislikes, isOther)) return body;
   const given = parseObject(utf8(body));
   if (given === undefined) return body;
+  const renames = dislikes.has("OLDER_LIMIT");
+  const left = dislikedNames(dislikes, isOther).filter((name) => name !== OLDER_LIMIT);
   const kept = Object.entries(given).filter(([name]) => !left.includes(name));
   return Buffer.from(writeJson(Object.fromEntries(renames ? withNewerLimit(kept, given) : kept)));
 }

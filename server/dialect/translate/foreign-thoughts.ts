@@ -19,6 +19,11 @@ function marksOf(begins: readonly string[]): Buffer[] {
   return begins.map((each) => Buffer.from(each));
 }
 
+/** False for nearly every request. */
+export function mayBringForeignThoughts(body: Buffer, form: StreamForm): boolean {
+  return CLEANERS[form]?.marks.some((mark) => body.includes(mark)) === true;
+}
+
 /**
  * A request to a provider of the caller's own dialect, without the thoughts that others had earlier: the conversation
  * may have begun with a model that was translated, before a fallback or before its caller chose anew, and providers
@@ -26,7 +31,7 @@ function marksOf(begins: readonly string[]): Buffer[] {
  */
 export function withoutForeignThoughts(body: Buffer, form: StreamForm): Buffer {
   const cleaner = CLEANERS[form];
-  if (cleaner === undefined || !cleaner.marks.some((mark) => body.includes(mark))) return body;
+  if (cleaner === undefined || !mayBringForeignThoughts(body, form)) return body;
   const given = parseObject(utf8(body));
   if (given === undefined) return body;
   const cleaned = cleaner.clean(given);

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeldMedia } from "./held-media.js";
 import type { JsonObject } from "./json.js";
-import type { Form, ItemMemory, KeptResponse } from "./side.js";
+import type { ItemMemory, KeptResponse } from "./kept-response.js";
+import type { Form } from "./side.js";
 import { type Translation, translatorFor } from "./translator.js";
 
 const BYTES = 100_000;
@@ -140,7 +141,7 @@ test("what is kept of a request holds its media", () => {
   const choices = [{ index: 0, finish_reason: "stop", message }];
   asked.reply(Buffer.from(JSON.stringify({ id: "c", model: "m", choices })));
   assert.equal(kept.length, 1);
-  const text = JSON.stringify(kept[0]?.input);
+  const text = kept[0]?.input.toString() ?? "";
   assert.ok(text.includes(dataUrl(PNG)));
   assert.doesNotMatch(text, /~held/);
 });

@@ -1,7 +1,6 @@
 import { isAscii } from "node:buffer";
 import { indexOfByte, latin1, utf8 } from "../../core/bytes.js";
 import { stringEnd } from "../json-steps.js";
-import { list, object } from "./json.js";
 
 /** A shorter request is translated sooner than it is searched. */
 const SEARCHED_BYTES_MIN = 64 * 1024;
@@ -57,6 +56,17 @@ export class HeldMedia {
 
   /** What was made of the request, with its media. Undefined where one of them is missing: something has looked into it, or left it out. */
   putBack(made: string): Buffer | undefined {
+    const { bytes, places } = this.#restored(made);
+    return places < this.#media.length ? undefined : bytes;
+  }
+
+  /** A part of the request, with its media. */
+  part(text: string): Buffer {
+    return this.#restored(text).bytes;
+  }
+
+  /** `places`: how many of the media stand in it. */
+  #restored(made: string): { bytes: Buffer; places: number } {
     const pieces: Buffer[] = [];
     const seen = new Set<string>();
     let from = 0;
@@ -65,25 +75,8 @@ export class HeldMedia {
       seen.add(place);
       from = index + mark.length;
     }
-    if (seen.size < this.#media.length) return undefined;
     pieces.push(Buffer.from(made.slice(from)));
-    return Buffer.concat(pieces);
-  }
-
-  /** A part of the parsed request as it would be without marks. */
-  whole<T>(part: T): T {
-    return this.#whole(part) as T;
-  }
-
-  #whole(part: unknown): unknown {
-    if (typeof part === "string") {
-      return part.replaceAll(this.#mark, (_mark, place: string) => latin1(this.#medium(place)));
-    }
-    if (Array.isArray(part)) return list(part).map((each) => this.#whole(each));
-    const given = object(part);
-    if (given === undefined) return part;
-    const members = Object.entries(given).map(([name, each]) => [name, this.#whole(each)]);
-    return Object.fromEntries(members);
+    return { bytes: Buffer.concat(pieces), places: seen.size };
   }
 
   #medium(place: string): Buffer {

@@ -2,9 +2,9 @@ import { append } from "../../core/append.js";
 import { utf8 } from "../../core/bytes.js";
 import { SoughtWord } from "../sought-word.js";
 import { type JsonObject, list, object, parseObject, string, writeJson } from "./json.js";
+import { type ItemMemory, itemsOfKept } from "./kept-response.js";
 import { untranslatable } from "./notes.js";
 import { isOwnItem, isOwnResponse } from "./responses/reply.js";
-import type { ItemMemory } from "./side.js";
 
 const NAMES = ['"item_reference"', '"previous_response_id"'].map((each) => new SoughtWord(each));
 
@@ -42,9 +42,9 @@ function keptConversation(
   memory: ItemMemory | undefined,
 ): readonly JsonObject[] | undefined {
   if (!isOwnResponse(id)) return undefined;
-  const items = memory?.conversation(id);
-  if (items === undefined) throw untranslatable("stored_items");
-  return items;
+  const kept = memory?.conversation(id);
+  if (kept === undefined) throw untranslatable("stored_items");
+  return itemsOfKept(kept);
 }
 
 function keptItem(item: JsonObject | undefined, memory: ItemMemory | undefined): unknown {
@@ -52,7 +52,7 @@ function keptItem(item: JsonObject | undefined, memory: ItemMemory | undefined):
   if (!isOwnItem(id)) return undefined;
   const kept = memory?.item(id);
   if (kept === undefined) throw untranslatable("stored_items");
-  return kept;
+  return itemsOfKept([kept])[0];
 }
 
 /** One that holds no signature would be looked for where it was never stored. */

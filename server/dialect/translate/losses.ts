@@ -21,7 +21,7 @@ export const LOSSES = {
   many_values: refused(
     "bodies of more than 100,000 JSON values",
     ALL,
-    "Each is walked through, and other calls wait meanwhile.",
+    "Each is walked through, and other long bodies wait meanwhile.",
   ),
   refusal: changed(
     "replies in which the model refuses",

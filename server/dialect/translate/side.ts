@@ -2,6 +2,7 @@ import type { Dialect } from "../../core/provider.js";
 import type { Problem, StreamForm } from "../codec.js";
 import type { Conversation, Tool } from "./conversation.js";
 import type { JsonObject } from "./json.js";
+import type { ItemMemory, KeptResponse } from "./kept-response.js";
 import type { Notes } from "./notes.js";
 import type { Failure, Reply, SaidStep, StreamStep } from "./reply.js";
 import type { SseEvent } from "./sse-events.js";
@@ -40,24 +41,6 @@ export interface Target {
   readonly dislikes?: ReadonlySet<Dislike> | undefined;
 }
 
-/** A translated response, as callers may name it in a later request. */
-export interface KeptResponse {
-  readonly id: string;
-  /** The response that it went on from; undefined where it began a conversation. */
-  readonly previousId: string | undefined;
-  readonly input: readonly JsonObject[];
-  readonly output: readonly JsonObject[];
-}
-
-/** What earlier responses of one caller held, which the provider of another dialect does not store. */
-export interface ItemMemory {
-  /** An item of a response; undefined if it is not known, or not any more. */
-  item(id: string): JsonObject | undefined;
-  /** Everything said up to the end of a response; undefined as above. */
-  conversation(responseId: string): readonly JsonObject[] | undefined;
-  keep(response: KeptResponse): void;
-}
-
 /** What is known of a call in addition to its body. */
 export interface CallFacts {
   /** A unique id, used where a dialect wants one that the provider did not give. */
@@ -69,13 +52,13 @@ export interface CallFacts {
   readonly usageAsked: boolean;
   readonly modelAsked: string;
   /** The caller's tools, for dialects whose replies name them otherwise. Set from the request. */
-  readonly tools: readonly Tool[];
+  readonly tools: readonly NamedTool[];
   /** For callers of the Responses API. */
   readonly memory?: ItemMemory | undefined;
   /** What the caller wants kept of its own part; undefined for nothing. Set from the request. */
   readonly asked?: Asked | undefined;
-  /** What a response says again of its request. Set from the request. */
-  readonly settings?: JsonObject | undefined;
+  /** What a response says again of its request, as JSON text. Set from the request. */
+  readonly settings?: string | undefined;
   /** False where the caller does not want to read what the model thinks. Set from the request. */
   readonly thoughtsShown?: boolean | undefined;
   /** A Gemini caller wants its stream as one JSON array, not as events. */
@@ -83,6 +66,9 @@ export interface CallFacts {
 }
 
 export type Asked = Pick<KeptResponse, "previousId" | "input">;
+
+/** A tool of which there is no more than what its caller's replies have to name. */
+export type NamedTool = Pick<Tool, "name" | "asDeclared">;
 
 /** Turns a provider's events into steps. */
 export interface StreamReader {

@@ -1,46 +1,33 @@
 import { Fault } from "../../core/fault.js";
 import type { Dialect } from "../../core/provider.js";
-import { utf8 } from "../../core/bytes.js";
 import type { Problem, StreamEdit, StreamFailure } from "../codec.js";
 import { CODECS } from "../codecs.js";
 import { nestsTooDeep } from "../json-depth.js";
-import { holdsTooMuch } from "../json-values.js";
-import { chatSide } from "./chat/side.js";
-import type { Conversation, Turn } from "./conversation.js";
 import { callersFailure } from "./failures.js";
-import { HeldMedia } from "./held-media.js";
-import { generateSide } from "./generate/side.js";
-import { list, object, parseJson, parseObject, writeJson } from "./json.js";
-import { malformed, Notes, untranslatable } from "./notes.js";
-import { messagesSide } from "./messages/side.js";
+import { list, object, parseJson } from "./json.js";
+import { type Forms, type Pair, pairOf } from "./pair.js";
 import { problemOfFailure } from "./problems.js";
-import { responsesSide } from "./responses/side.js";
 import type { Failure, StreamStep } from "./reply.js";
-import type { CallFacts, Form, Side, StreamReader, StreamWriter, Target } from "./side.js";
+import { replyTooDeep, translateReply } from "./reply-translation.js";
+import { type CallInput, type Learnt, translateRequest } from "./request-translation.js";
+import type { CallFacts, Form, StreamReader, StreamWriter, Target } from "./side.js";
 import { type SseEvent, SseEvents } from "./sse-events.js";
-import { withResultsInOrder, withResultsInPlace, withSingleResults } from "./result-order.js";
-import { withShortIds, withUniqueIds } from "./tool-ids.js";
-import { asGiven, type GivenNames, stepAsGiven, withFittingNames } from "./tool-names.js";
-import { withTakenSchemas } from "./tool-schema.js";
+import { type GivenNames, stepAsGiven } from "./tool-names.js";
 
-const SIDES: Readonly<Record<Form, Side>> = {
-  CHAT: chatSide,
-  RESPONSES: responsesSide,
-  MESSAGES: messagesSide,
-  GENERATE: generateSide,
-};
-
-/** What is known of a call before its body is read. */
-export type CallInput = Omit<
-  CallFacts,
-  "usageAsked" | "tools" | "asked" | "settings" | "thoughtsShown"
->;
+/** What there is to know for a reply's translation. */
+export interface ReplyFacts {
+  readonly forms: Forms;
+  readonly call: CallFacts;
+  readonly names: GivenNames;
+}
 
 /** A request in the provider's language, and the way back for whatever the provider answers. */
 export interface Translation {
   readonly body: Buffer;
   /** Of what the caller gets. */
   readonly contentType: string;
+  /** With this, a long reply can be translated elsewhere; undefined where there is none. */
+  readonly inData?: ReplyFacts;
   /** What the provider's language cannot say, in words, for the log. */
   readonly dropped: readonly string[];
   /** What a good reply means where it need not be the last; undefined where it always is. */
@@ -71,6 +58,8 @@ export type FollowUp =
 export interface Translator {
   /** Throws Fault `malformed_request`, and `untranslatable` with the name of what cannot be said. */
   request(body: Buffer, target: Target, call: CallInput): Translation;
+  /** With these, a long request can be translated elsewhere; undefined where there are none. */
+  readonly forms?: Forms;
 }
 
 /** The form in which a provider of a dialect is asked for what callers ask in another. */
@@ -99,141 +88,31 @@ const PATHS: Readonly<Record<Exclude<Form, "GENERATE">, string>> = {
 
 /** The translator from a caller's form to a provider's; undefined where both are the same. */
 export function translatorFor(from: Form, to: Form): Translator | undefined {
-  const caller = SIDES[from];
-  const provider = SIDES[to];
   if (from === to) return undefined;
+  const forms = { caller: from, provider: to };
   return {
-    request: (body, target, call) => translate({ caller, provider }, body, target, call),
+    forms,
+    request: (body, target, call) => {
+      const translated = translateRequest(forms, body, target, call);
+      return { body: translated.body, ...wayBack(forms, call, translated.learnt) };
+    },
   };
 }
 
-interface Pair {
-  readonly caller: Side;
-  readonly provider: Side;
-}
-
-function translate(pair: Pair, body: Buffer, target: Target, input: CallInput): Translation {
-  const { read, names, written, dropped } = translateRequest(pair, body, target, input);
-  return { body: written, ...wayBack(pair, factsOf(input, read), { names, dropped }) };
-}
-
-interface TranslatedRequest {
-  readonly read: Conversation;
-  readonly names: GivenNames;
-  readonly written: Buffer;
-  readonly dropped: readonly string[];
-}
-
-/** Without its media, where what comes of it has a place for each. */
-function translateRequest(
-  pair: Pair,
-  body: Buffer,
-  target: Target,
-  input: CallInput,
-): TranslatedRequest {
-  const held = HeldMedia.of(body, input.id);
-  if (held !== undefined) {
-    const { read, text, ...rest } = translateText(pair, held.text, target, input);
-    const written = held.putBack(text);
-    if (written !== undefined) {
-      const { asked, settings } = held.whole({ asked: read.asked, settings: read.settings });
-      return { ...rest, read: { ...read, asked, settings }, written };
-    }
-  }
-  const { text, ...rest } = translateText(pair, utf8(body), target, input);
-  return { ...rest, written: Buffer.from(text) };
-}
-
-function translateText(pair: Pair, given: string, target: Target, input: CallInput) {
-  const notes = new Notes();
-  const asked = { ...input, usageAsked: false, tools: [] };
-  return guarded(() => {
-    const read = pair.caller.readRequest(readBody(given), asked, notes);
-    const { form } = pair.provider;
-    const taken = withTakenSchemas({ ...read, turns: turnsFor(form, read, notes) }, notes);
-    const short = withShortIds(taken, form, notes);
-    const { conversation, names } = withFittingNames(short, form, notes);
-    const text = writeJson(pair.provider.writeRequest(conversation, target, notes));
-    return { read, names, text, dropped: notes.dropped };
-  });
-}
-
-/** The turns in an order, and with ids, such as providers of the form take. */
-function turnsFor(form: Form, { turns }: Conversation, notes: Notes): readonly Turn[] {
-  const single = withSingleResults(turns, notes);
-  if (form === "RESPONSES") return single;
-  const inPlace = withResultsInOrder(withResultsInPlace(single));
-  return form === "MESSAGES" ? withUniqueIds(inPlace, notes) : inPlace;
-}
-
 /** Made where nothing of the request is in sight: what these functions see stays in memory as long as the stream. */
-function wayBack(
-  pair: Pair,
-  call: CallFacts,
-  { names, dropped }: { readonly names: GivenNames; readonly dropped: readonly string[] },
-): WayBack {
+export function wayBack(forms: Forms, input: CallInput, learnt: Learnt): WayBack {
+  const pair = pairOf(forms);
+  const { names, dropped } = learnt;
+  const call: CallFacts = { ...input, ...learnt.facts };
   return {
     contentType:
       call.streamed && !call.asArray ? "text/event-stream; charset=utf-8" : "application/json",
     dropped,
-    reply: (reply) => translateReply(pair, reply, call, names),
+    inData: { forms, call, names },
+    reply: (reply) => translateReply(forms, reply, call, names),
     stream: () => new EventTranslation(pair, call, names),
     error: (httpStatus, text) => translateError(pair, httpStatus, text, call.id),
   };
-}
-
-function factsOf(input: CallInput, conversation: Conversation): CallFacts {
-  const { usageAsked, tools, asked, settings, thoughtsShown } = conversation;
-  return { ...input, usageAsked, tools, asked, settings, thoughtsShown };
-}
-
-function readBody(text: string): Record<string, unknown> {
-  if (holdsTooMuch(text)) throw untranslatable("many_values");
-  const parsed = object(parseJson(text));
-  if (parsed === undefined) throw malformed("The body must be a JSON object.");
-  return parsed;
-}
-
-/** Bodies that are no JSON are the caller's fault and not a bug. */
-function guarded<T>(step: () => T): T {
-  try {
-    return step();
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) {
-      throw new Fault("malformed_request", "The body is not valid JSON.", { cause: thrown });
-    }
-    throw thrown;
-  }
-}
-
-/** One of these is in every reply of a form, however short. */
-const REPLY_MEMBERS: Readonly<Record<Form, readonly string[]>> = {
-  CHAT: ["choices"],
-  RESPONSES: ["output"],
-  MESSAGES: ["content"],
-  GENERATE: ["candidates", "promptFeedback", "usageMetadata"],
-};
-
-function noObject(): Fault {
-  return new Fault("upstream_error", "The provider's reply is no JSON object.");
-}
-
-function tooDeep(): Fault {
-  return new Fault("upstream_error", "The provider's reply is nested too deep to be translated.");
-}
-
-function translateReply(pair: Pair, body: Buffer, call: CallFacts, names: GivenNames): Buffer {
-  const text = utf8(body);
-  const parsed = parseObject(text);
-  if (parsed === undefined) throw nestsTooDeep(text) ? tooDeep() : noObject();
-  const failure = pair.provider.readFailure(parsed, 502);
-  if (failure !== undefined) throw new Fault("upstream_error", failure.message);
-  if (!REPLY_MEMBERS[pair.provider.form].some((name) => name in parsed)) {
-    throw new Fault("upstream_error", "The provider's reply holds no answer.");
-  }
-  const reply = pair.provider.readReply(parsed, call);
-  const parts = reply.parts.map((part) => asGiven(part, names));
-  return Buffer.from(writeJson(pair.caller.writeReply({ ...reply, parts }, call)));
 }
 
 const REASON_CHARS_MAX = 500;
@@ -321,7 +200,7 @@ class EventTranslation implements StreamEdit {
   }
 
   #readEvent(event: SseEvent): string {
-    if (nestsTooDeep(event.data)) throw tooDeep();
+    if (nestsTooDeep(event.data)) throw replyTooDeep();
     return this.#write(this.#reader.push(event));
   }
 

@@ -10,7 +10,8 @@ import {
   type Tool,
   type Turn,
 } from "../conversation.js";
-import { boolean, type JsonObject, object, objects, string } from "../json.js";
+import { boolean, type JsonObject, object, objects, string, writeJson } from "../json.js";
+import { itemsOfKept } from "../kept-response.js";
 import { malformed, type Notes, untranslatable } from "../notes.js";
 import {
   entries,
@@ -58,7 +59,7 @@ export function readResponsesRequest(
   }
   if (body["background"] === true) throw untranslatable("background");
   const previousId = string(body["previous_response_id"]);
-  const input = itemsOf(body["input"]).map((item) => resolved(item, call));
+  const input = itemsOf(body["input"]).flatMap((item) => resolved(item, call));
   const items = [...earlier(previousId, call), ...input];
   const { system, turns } = turnsOf(items, notes);
   const instructions = string(body["instructions"]) ?? "";
@@ -81,7 +82,7 @@ export function readResponsesRequest(
     stop: [],
     stream: call.streamed,
     usageAsked: true,
-    asked: body["store"] === false ? undefined : { previousId, input },
+    asked: body["store"] === false ? undefined : { previousId, input: writeJson(input) },
     settings: settingsOf(body),
     format: openaiFormat(object(object(body["text"])?.["format"]), (format) => format),
     thoughtsShown: string(object(body["reasoning"])?.["summary"]) === undefined ? undefined : true,
@@ -96,17 +97,17 @@ function effortOf(saying: readonly JsonObject[]): string | undefined {
 
 function earlier(previousId: string | undefined, call: CallFacts): readonly JsonObject[] {
   if (previousId === undefined) return [];
-  const items = call.memory?.conversation(previousId);
-  if (items === undefined) throw untranslatable("stored_items");
-  return items;
+  const kept = call.memory?.conversation(previousId);
+  if (kept === undefined) throw untranslatable("stored_items");
+  return itemsOfKept(kept);
 }
 
 /** The item itself where the caller only names it. */
-function resolved(item: JsonObject, call: CallFacts): JsonObject {
-  if (item["type"] !== "item_reference") return item;
+function resolved(item: JsonObject, call: CallFacts): readonly JsonObject[] {
+  if (item["type"] !== "item_reference") return [item];
   const kept = call.memory?.item(string(item["id"]) ?? "");
   if (kept === undefined) throw untranslatable("stored_items");
-  return kept;
+  return itemsOfKept([kept]);
 }
 
 const ADDS_TOOLS = new Set<unknown>(["additional_tools", "tool_search_output"]);

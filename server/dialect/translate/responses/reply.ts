@@ -1,9 +1,10 @@
 import { unreachable } from "../../../core/assert.js";
 import { NO_TOKENS } from "../../../core/call.js";
 import { unwellEnd } from "../../response-status.js";
-import type { ThinkingPart, Tool } from "../conversation.js";
+import type { ThinkingPart } from "../conversation.js";
 import { type JsonObject, nonEmpty, object, objects, string } from "../json.js";
 import { chatTokens, readChatFailure } from "../chat/reply.js";
+import { keptItem } from "../kept-response.js";
 import {
   type Block,
   type Failure,
@@ -13,10 +14,10 @@ import {
   stopped,
   stopWithTools,
 } from "../reply.js";
-import type { CallFacts } from "../side.js";
+import type { CallFacts, NamedTool } from "../side.js";
 import { argumentsText } from "../tool-arguments.js";
 import { responsesUsage } from "../usage.js";
-import { PLAIN_TEXT } from "./settings.js";
+import { PLAIN_TEXT, saidAgain } from "./settings.js";
 import { thoughtOf, toldReasoning } from "./thoughts.js";
 import { customInput, declaredTool, flatName } from "./tools.js";
 
@@ -122,7 +123,7 @@ export function cutItem(item: JsonObject): JsonObject {
 /** Keeps a whole response, so that the caller can name it and its items. */
 export function keep(output: readonly JsonObject[], call: CallFacts): void {
   if (call.asked !== undefined) {
-    call.memory?.keep({ id: responseId(call), ...call.asked, output });
+    call.memory?.keep({ id: responseId(call), ...call.asked, output: output.map(keptItem) });
   }
 }
 
@@ -184,7 +185,7 @@ export function responseOf(model: string, call: CallFacts): JsonObject {
     top_p: null,
     truncation: "disabled",
     usage: null,
-    ...call.settings,
+    ...saidAgain(call.settings),
   };
 }
 
@@ -236,7 +237,7 @@ export function contentPart(kind: "TEXT" | "REFUSAL", text: string): JsonObject 
 export function callItem(
   call: { readonly id: string; readonly name: string; readonly args: string },
   id: string,
-  tools: readonly Tool[],
+  tools: readonly NamedTool[],
 ): JsonObject {
   const declared = declaredTool(call.name, tools);
   const name = declared?.name ?? call.name;

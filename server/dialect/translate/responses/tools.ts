@@ -1,6 +1,7 @@
 import type { Tool, ToolChoice, ToolDeclaration } from "../conversation.js";
 import { type JsonObject, object, objects, string } from "../json.js";
 import { type Notes, untranslatable } from "../notes.js";
+import type { NamedTool } from "../side.js";
 import { argumentsObject } from "../tool-arguments.js";
 
 /** Tools of the provider that agents declare in case they are there; a model does without. */
@@ -66,7 +67,10 @@ export function flatName(namespace: string, name: string): string {
 }
 
 /** The tool as its caller declared it; undefined for a plain function. */
-export function declaredTool(name: string, tools: readonly Tool[]): ToolDeclaration | undefined {
+export function declaredTool(
+  name: string,
+  tools: readonly NamedTool[],
+): ToolDeclaration | undefined {
   return tools.find((tool) => tool.name === name)?.asDeclared;
 }
 
