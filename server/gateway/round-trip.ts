@@ -12,19 +12,11 @@ import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import { redactBytes, SecretSieve } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
-import {
-  dislikeIn,
-  isOtherModel,
-  refusesSummaries,
-  refusesThoughts,
-  refusesUsage,
-} from "./ways-of-asking.js";
 import { noRoom } from "./body.js";
 import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { showsResponse } from "./endpoints.js";
 import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
-import { isResponsesAdvised } from "./passages.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
 import {
@@ -38,6 +30,7 @@ import {
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "./reply-look.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 import { refusedInside, refusedOverHttp, taskRefused, toldInside } from "./trip-failure.js";
+import { mayAskOtherwise } from "./ways-of-asking.js";
 
 /** A good reply of which all has come. `tokens` as the provider counted them; undefined if it did not. */
 interface WholeReply {
@@ -103,7 +96,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   refuseOpening(error: string): boolean {
     if (showsResponse(this.options.endpoint)) return false;
     const failure = toldInside(this.options, error);
-    const isRefused = failure.elsewhere || this.#mayAskOtherwise(failure);
+    const isRefused = failure.elsewhere || mayAskOtherwise(this.options, failure);
     if (isRefused) this.#refuse(failure);
     return isRefused;
   }
@@ -114,15 +107,6 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   sieve(): SecretSieve {
     return new SecretSieve(this.options.secret);
-  }
-
-  #mayAskOtherwise(failure: AttemptFailure): boolean {
-    const { passage, endpoint, usageAsked, call, lease } = this.options;
-    if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
-    if (refusesSummaries(passage, failure) || refusesThoughts(passage, failure)) return true;
-    const isOther = isOtherModel(call.book.modelAsked, lease.target);
-    if (dislikeIn(passage, failure, isOther) !== undefined) return true;
-    return usageAsked && refusesUsage(failure);
   }
 
   // What comes from the provider, on its way through the decoder if there is one.

@@ -3,7 +3,8 @@ import type { StreamForm } from "../dialect/codec.js";
 import { isOpenai } from "../dialect/translate/models.js";
 import type { Dislike } from "../dialect/translate/side.js";
 import type { AttemptFailure } from "./attempt-failure.js";
-import type { Passage } from "./passages.js";
+import { isResponsesAdvised, type Passage } from "./passages.js";
+import type { RoundTripOptions } from "./round-trip-options.js";
 
 /** An option that is added to requests here, and the providers that were found not to take it. */
 export class AddedOption {
@@ -161,4 +162,14 @@ const WANTS_THOUGHTS = /missing|passed back/;
 
 function says({ httpStatus, reply, detail }: AttemptFailure, words: RegExp): boolean {
   return httpStatus === 400 && words.test(reply?.body ?? detail);
+}
+
+/** The same key may serve the call where it is asked in another way than the one that was refused. */
+export function mayAskOtherwise(options: RoundTripOptions, failure: AttemptFailure): boolean {
+  const { passage, endpoint, usageAsked, call, lease } = options;
+  if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
+  if (refusesSummaries(passage, failure) || refusesThoughts(passage, failure)) return true;
+  const isOther = isOtherModel(call.book.modelAsked, lease.target);
+  if (dislikeIn(passage, failure, isOther) !== undefined) return true;
+  return usageAsked && refusesUsage(failure);
 }
