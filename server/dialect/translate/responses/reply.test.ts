@@ -220,7 +220,9 @@ test("a response is kept for callers who want that, under its id and with what i
     assert.deepEqual([store, kept.length], [isKept, isKept ? 1 : 0]);
     assert.equal(previous, "asked" in call ? "resp_call_0" : null);
   }
-  const [{ output = [], ...rest } = {}] = kept;
+  const [only] = kept;
+  assert.ok(only !== undefined);
+  const { output, ...rest } = only;
   assert.deepEqual(rest, { id: "resp_call", ...asked });
   assert.deepEqual(
     output.map(({ text }) => JSON.parse(String(text)) as unknown),
