@@ -1,20 +1,23 @@
+import type { Batch } from "../core/batch.js";
 import { detached } from "../core/bytes.js";
 import {
   type Attempt as AttemptRecord,
   type AttemptOutcome,
   type BegunCall,
   type CallRecord,
+  type Estimate,
   NO_TOKENS,
   NOTHING_RESERVED,
   type TokenUsage,
   type UsageSource,
 } from "../core/call.js";
-import type { Principal } from "../core/client-key.js";
+import { drawsOn, type Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import type { Lease } from "../core/lease.js";
 import type { Price } from "../core/provider.js";
 import { responseId } from "../dialect/kept-ids.js";
+import { isUnfinished } from "../dialect/response-status.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import { type Endpoint, showsResponse } from "./endpoints.js";
@@ -31,7 +34,6 @@ import {
   type ReplyPart,
 } from "./counted.js";
 import { HTTP_STATUS } from "./fault-status.js";
-import { isUnfinished } from "./later-usage.js";
 import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
@@ -205,7 +207,7 @@ export class CallBook implements CountedCall {
   countedReply(reply: Buffer, told: TokenUsage | undefined, thing: string): Counted {
     if (this.endpoint.form === "RESPONSES") {
       if (thing === "" && told === undefined && isUnfinished(reply)) {
-        this.awaitUsage(responseId(reply), NO_TOKENS);
+        this.#awaitUsage(responseId(reply), NO_TOKENS, this.reserved);
         return NOT_COUNTED;
       }
       if (this.#awaitsUsage(thing) && !isUnfinished(reply)) this.takeLaterUsage(thing);
@@ -234,27 +236,46 @@ export class CallBook implements CountedCall {
     return policy === "RESERVED" && isAsked ? countReserved(this) : NOT_COUNTED;
   }
 
-  /** A response goes on after its call has ended: the rest of what it uses will be told later. */
-  awaitUsage(id: string, counted: TokenUsage): void {
+  /** The call has ended in the midst of a stream, and counts so much. */
+  streamLeft(responseId: string, counted: TokenUsage): void {
+    this.#awaitUsage(responseId, counted, NOTHING_RESERVED);
+  }
+
+  /** A response goes on after its call has ended: the rest of what it uses, at most so much, will be told later. */
+  #awaitUsage(id: string, counted: TokenUsage, reserved: Estimate): void {
     const { principal } = this;
-    const { form, keeps, model } = this.endpoint;
-    const target = this.#lastLease?.target;
-    const isCreated = form === "RESPONSES" && keeps !== "NOTHING" && model !== "NONE";
-    if (!isCreated || principal === undefined || target === undefined) return;
-    const { upstreamModel, price } = target;
-    this.#context.laterUsages.note({
-      ownerId: principal.ownerId,
-      clientKeyId: principal.clientKey.id,
-      responseId: id,
-      target: { upstreamModel, price },
-      counted,
-    });
+    const { form, model } = this.endpoint;
+    const lease = this.#lastLease;
+    const isCreated = form === "RESPONSES" && model !== "NONE";
+    if (!isCreated || id === "" || principal === undefined || lease === undefined) return;
+    const { laterUsages, batches, clock } = this.#context;
+    const { upstreamModel, price, provider } = lease.target;
+    const { clientKey, ownerId } = principal;
+    const response: Batch = {
+      scope: drawsOn(principal),
+      batchId: id,
+      path: `${this.endpoint.path}/${encodeURIComponent(id)}`,
+      providerId: provider.id,
+      providerKeyId: lease.providerKey.id,
+      ownerId,
+      clientKeyId: clientKey.id,
+      clientKeyKind: clientKey.kind,
+      dialect: this.endpoint.dialect,
+      model: upstreamModel,
+      reserved,
+      madeAt: clock.now(),
+      later: { target: { upstreamModel, price }, counted },
+    };
+    laterUsages.note(response);
+    batches.goesOn(response);
   }
 
   /** The call was told what a response used in all, which another call may have made. */
   takeLaterUsage(id: string): void {
     if (!showsResponse(this.endpoint) || this.principal === undefined) return;
-    this.#later = this.#context.laterUsages.take(this.principal, id);
+    const { laterUsages, batches } = this.#context;
+    this.#later = laterUsages.take(this.principal, id);
+    if (this.#later !== undefined) batches.told(drawsOn(this.principal), id);
   }
 
   /** Gives back and settles everything; answers the record that is to be written. Undefined for a call without a client key, and the second time. */
