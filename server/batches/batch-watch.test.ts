@@ -5,7 +5,13 @@ import type { Batch, OpenBatch } from "../core/batch.js";
 import { type CallRecord, NO_TOKENS, NOTHING_RESERVED } from "../core/call.js";
 import type { FoundBatch, Look } from "./batch-look.js";
 import { type BatchStore, BatchWatch } from "./batch-watch.js";
-import { LOOK_PAUSE_MAX_MS, LOOK_PAUSE_MIN_MS, SEEK_MAX_MS } from "./limits.js";
+import {
+  LOOK_PAUSE_MAX_MS,
+  LOOK_PAUSE_MIN_MS,
+  RESPONSE_AGE_MAX_MS,
+  RESPONSE_PAUSE_MAX_MS,
+  SEEK_MAX_MS,
+} from "./limits.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
 
 // The watch against a store and a ledger that may die at any step, as the process does in a kill.
@@ -572,6 +578,30 @@ test("a response that the store does not take the first time counts all the same
     refusals-- > 0 ? Promise.reject(new Error("full")) : keepRecords(...asked);
   await passing(clock, DAY_MS);
   assert.deepEqual([outside.ledger.size, refusals], [1, -1]);
+  await watch.stop();
+});
+
+test("a response that does not end is asked for every few minutes, and given up after days", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const watch = watchOf(outside, clock);
+  const memory = memoryOf(outside);
+  await watch.start();
+  memory.add("r1");
+  const madeAt = clock.now();
+  await watch.goesOn(responseOf("r1", madeAt));
+  const looks: number[] = [];
+  outside.look = () => {
+    looks.push(clock.now());
+    return { kind: "RUNNING" };
+  };
+  await passing(clock, RESPONSE_AGE_MAX_MS + RESPONSE_PAUSE_MAX_MS + LOOK_PAUSE_MIN_MS);
+  const pauses = looks.map((at, n) => at - (looks[n - 1] ?? madeAt));
+  assert.equal(pauses[0], LOOK_PAUSE_MIN_MS);
+  assert.ok(Math.max(...pauses) <= RESPONSE_PAUSE_MAX_MS);
+  assert.ok(looks.length < RESPONSE_AGE_MAX_MS / RESPONSE_PAUSE_MAX_MS + 60, `${looks.length}`);
+  const [record] = outside.ledger.values();
+  assert.deepEqual([record?.errorCode, record?.costMicros], ["response_lost", 5]);
   await watch.stop();
 });
 

@@ -15,6 +15,8 @@ import {
   LOOK_PAUSE_MAX_MS,
   LOOK_PAUSE_MIN_MS,
   MISSES_MAX,
+  RESPONSE_AGE_MAX_MS,
+  RESPONSE_PAUSE_MAX_MS,
   SEEK_MAX_MS,
 } from "./limits.js";
 
@@ -67,7 +69,8 @@ const UNSTORED_MAX = 1000;
 const SLEEP_MAX_MS = 10 * 60_000;
 
 /**
- * Looks after batches from the moment they are made until what they used is on record, each once. All that it knows is in
+ * Looks after batches from the moment they are made until what they used is on record, each once, and after single
+ * responses that go on after their call: such a one counts with whoever is told of it first, a caller or this watch. All that it knows is in
  * the store, so it goes on after a restart where the last process was.
  */
 export class BatchWatch {
@@ -85,6 +88,8 @@ export class BatchWatch {
   readonly #aside = new Map<number, () => void>();
   /** Numbers of batches that nobody else counts any more, and that are not on their way to the ledger yet. */
   readonly #taken = new Set<number>();
+  /** What goes on after its call is on its way to the store until then, each after the one before. */
+  #noted = Promise.resolve();
   #timer: Timer | undefined;
   #filling: Promise<void> | undefined;
   /** Something has changed since what is due was asked for. */
@@ -131,7 +136,9 @@ export class BatchWatch {
   /** A call has made what goes on after it, and waits for nothing: what that may use is set aside from now on. */
   async goesOn(batch: Batch): Promise<void> {
     const giveBack = isNothing(batch.reserved) ? undefined : this.#options.setAside(batch);
-    await this.made(batch);
+    const noted = this.made(batch);
+    this.#noted = noted;
+    await noted;
     giveBack?.();
   }
 
@@ -186,6 +193,7 @@ export class BatchWatch {
 
   /** Looks at a batch that is about to be removed, if that is still to be counted. */
   async beforeRemoval(scope: string, batchId: string): Promise<void> {
+    await this.#noted;
     const batch = await this.#options.store.find(scope, batchId);
     if (batch !== undefined) await this.#lookAt(batch);
   }
@@ -318,7 +326,7 @@ export class BatchWatch {
     }
     const misses = missesOf(batch, look);
     const nowMs = clock.now();
-    const isTooOld = this.#time.now() >= batch.madeAt + BATCH_AGE_MAX_MS;
+    const isTooOld = this.#time.now() >= batch.madeAt + ageMaxMs(batch);
     const isLast = misses >= MISSES_MAX || isTooOld;
     if (look.kind !== "ENDED" && !isLast) {
       await this.#putOff(batch, misses);
@@ -359,7 +367,8 @@ export class BatchWatch {
     const { store, clock } = this.#options;
     const nowMs = clock.now();
     const pauseMs = (nowMs - batch.madeAt) * PAUSE_PER_AGE;
-    const bounded = Math.round(Math.min(Math.max(pauseMs, LOOK_PAUSE_MIN_MS), LOOK_PAUSE_MAX_MS));
+    const mostMs = batch.later === undefined ? LOOK_PAUSE_MAX_MS : RESPONSE_PAUSE_MAX_MS;
+    const bounded = Math.round(Math.min(Math.max(pauseMs, LOOK_PAUSE_MIN_MS), mostMs));
     await store.putOff(batch.number, nowMs + bounded, misses);
   }
 
@@ -383,6 +392,10 @@ export class BatchWatch {
       this.#unstored.splice(this.#unstored.indexOf(batch), 1);
     }
   }
+}
+
+function ageMaxMs({ later }: Batch): number {
+  return later === undefined ? BATCH_AGE_MAX_MS : RESPONSE_AGE_MAX_MS;
 }
 
 function isNothing({ inputTokens, maxOutputTokens }: Estimate): boolean {

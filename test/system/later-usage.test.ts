@@ -92,6 +92,22 @@ test("what a caller was told of a response the server does not count again, afte
   assert.deepEqual([looksAt(stub), await recordsOf(api, "resp_bg")], [[], []]);
 });
 
+test("a response is deleted only once it is counted", async (t) => {
+  const { stub, server, headers } = await begun(t, 10_000n);
+  stub.script = (received, res) => {
+    if (received.method === "DELETE") replyJson(200, '{"deleted":true}')(received, res);
+    else response("completed", { input_tokens: 1000, output_tokens: 500 })(received, res);
+  };
+  const url = `${server.proxyUrl}/v1/responses/resp_bg`;
+  assert.equal((await fetch(url, { method: "DELETE", headers })).status, 200);
+  await until(async () => (await recordsOf(server.api, "resp_bg")).length === 1);
+  assert.deepEqual(
+    stub.received.map(({ method }) => method),
+    ["GET", "DELETE"],
+  );
+  await until(async () => (await budgetUse(server.api)) === 2000);
+});
+
 test("a response that its caller and the server ask for at a time counts once", async (t) => {
   const { stub, folder, server, headers } = await begun(t, 10_000n);
   await server.stop();
