@@ -34,8 +34,8 @@ export interface BatchParts {
 }
 
 /**
- * What batches use, and single responses that go on after their call: looked for by the server itself, with the provider keys that made them and without leasing any, and
- * put on record as calls of the client keys that asked for them.
+ * What batches use, and single responses that go on after their call: looked for by the server itself, with the provider
+ * keys that made them and without leasing any, and put on record as calls of the client keys that asked for them.
  */
 export async function startBatches(foundation: Foundation, parts: BatchParts): Promise<Batches> {
   const { clock, logger, lifecycle, storage, ids } = foundation;

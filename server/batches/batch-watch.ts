@@ -70,8 +70,8 @@ const SLEEP_MAX_MS = 10 * 60_000;
 
 /**
  * Looks after batches from the moment they are made until what they used is on record, each once, and after single
- * responses that go on after their call: such a one counts with whoever is told of it first, a caller or this watch. All that it knows is in
- * the store, so it goes on after a restart where the last process was.
+ * responses that go on after their call: such a one counts with whoever is told of it first, a caller or this watch. All
+ * that it knows is in the store, so it goes on after a restart where the last process was.
  */
 export class BatchWatch {
   readonly #options: BatchWatchOptions;
@@ -142,7 +142,7 @@ export class BatchWatch {
     giveBack?.();
   }
 
-  /** It was made; resolves when it will not be forgotten any more, as far as can be. */
+  /** It was made, where `asked` says as what it was asked for before; resolves when it will not be forgotten any more, as far as can be. */
   async made(batch: Batch, asked?: Batch): Promise<void> {
     const { store, clock, logger } = this.#options;
     const lookAt = clock.now() + LOOK_PAUSE_MIN_MS;

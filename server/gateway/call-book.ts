@@ -207,7 +207,7 @@ export class CallBook implements CountedCall {
   countedReply(reply: Buffer, told: TokenUsage | undefined, thing: string): Counted {
     if (this.endpoint.form === "RESPONSES") {
       if (thing === "" && told === undefined && isUnfinished(reply)) {
-        this.#awaitUsage(responseId(reply), NO_TOKENS, this.reserved);
+        this.#awaitUsage(responseId(reply), { counted: NO_TOKENS, reserved: this.reserved });
         return NOT_COUNTED;
       }
       if (this.#awaitsUsage(thing) && !isUnfinished(reply)) this.takeLaterUsage(thing);
@@ -236,13 +236,26 @@ export class CallBook implements CountedCall {
     return policy === "RESERVED" && isAsked ? countReserved(this) : NOT_COUNTED;
   }
 
-  /** The call has ended in the midst of a stream, and counts so much. */
-  streamLeft(responseId: string, counted: TokenUsage): void {
-    this.#awaitUsage(responseId, counted, NOTHING_RESERVED);
+  /** The call has ended in the midst of a stream, for this reason, and counts so much. */
+  streamLeft(id: string, fault: Fault, counted: TokenUsage): void {
+    const isFree = this.#isFree(HTTP_STATUS[fault.code]);
+    this.#awaitUsage(id, { counted, reserved: NOTHING_RESERVED }, isFree);
   }
 
-  /** A response goes on after its call has ended: the rest of what it uses, at most so much, will be told later. */
-  #awaitUsage(id: string, counted: TokenUsage, reserved: Estimate): void {
+  /** By the installation's policy a call costs nothing that its caller broke off. */
+  #isFree(httpStatus: number): boolean {
+    return httpStatus === HTTP_STATUS.caller_aborted && this.#context.abortedCalls() === "NOTHING";
+  }
+
+  /**
+   * A response goes on after its call has ended: the rest of what it uses, at most what is reserved, will be told later.
+   * Where the call is free, only to a caller who asks for it.
+   */
+  #awaitUsage(
+    id: string,
+    { counted, reserved }: { readonly counted: TokenUsage; readonly reserved: Estimate },
+    isFree = false,
+  ): void {
     const { principal } = this;
     const { form, model } = this.endpoint;
     const lease = this.#lastLease;
@@ -267,7 +280,7 @@ export class CallBook implements CountedCall {
       later: { target: { upstreamModel, price }, counted },
     };
     laterUsages.note(response);
-    batches.goesOn(response);
+    if (!isFree) batches.goesOn(response);
   }
 
   /** The call was told what a response used in all, which another call may have made. */
@@ -312,9 +325,7 @@ export class CallBook implements CountedCall {
 
   /** What a provider has begun and not told the end of costs what was set aside for it. */
   #withBegun(ending: Ending): Ending {
-    const isAborted = ending.httpStatus === HTTP_STATUS.caller_aborted;
-    const isFree = isAborted && this.#context.abortedCalls() === "NOTHING";
-    if (isFree || !isNothing(ending.tokens)) return ending;
+    if (this.#isFree(ending.httpStatus) || !isNothing(ending.tokens)) return ending;
     return { ...ending, ...countReserved(this) };
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { Period } from "../../proto/gen/latchkey/v1/common_pb.js";
+import { Settings_AbortedCallPolicy } from "../../proto/gen/latchkey/v1/system_pb.js";
 import { replyJson, type UpstreamStub } from "../support/upstream-stub.js";
 import { recordsOf } from "./batch-world.js";
 import { addClientKey, addProvider, dataFolder, until, upstream } from "./fixture.js";
@@ -174,6 +175,9 @@ test("what a response used whose stream was left is on record though nobody asks
   const counted = await used(server.api);
   await leave("resp_not_kept", { store: false });
   await leave("chatcmpl-1", {}, "/v1/chat/completions");
+  const abortedCallPolicy = Settings_AbortedCallPolicy.NOTHING;
+  await server.api.system.updateSettings({ abortedCallPolicy });
+  await leave("resp_free", {});
   await server.stop();
   stub.received.length = 0;
   stub.script = response("completed", { input_tokens: 1000, output_tokens: 500 });
@@ -190,6 +194,6 @@ test("what a response used whose stream was left is on record though nobody asks
   assert.deepEqual(
     looksAt(stub),
     ["/v1/responses/resp_bg"],
-    "the others are nowhere to be asked for",
+    "the others are not kept, or cost nothing",
   );
 });
