@@ -1,6 +1,7 @@
 import { BatchWatch } from "../batches/batch-watch.js";
 import { type Account, lookAtBatch } from "../batches/batch-look.js";
 import { FileReader } from "../batches/file-reader.js";
+import { lookAtResponse } from "../batches/response-look.js";
 import { searchBatch } from "../batches/batch-search.js";
 import { FILE_KEYS_MAX, REMOVAL_WAIT_MAX_MS } from "../batches/limits.js";
 import type { Catalog } from "../catalog/catalog.js";
@@ -12,6 +13,7 @@ import { PERIODS, periodStart } from "../core/period.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { Price, Provider } from "../core/provider.js";
 import { EndpointPaths } from "../gateway/endpoint-path.js";
+import type { LaterUsages } from "../gateway/later-usage.js";
 import type { BatchFile, Batches, SecretOpener } from "../gateway/ports.js";
 import type { Limiter } from "../limits/limiter.js";
 import type { Accounting } from "../metering/accounting.js";
@@ -27,11 +29,13 @@ export interface BatchParts {
   readonly secrets: SecretOpener;
   readonly accounting: Accounting;
   readonly limiter: Limiter;
+  /** Of single responses. */
+  readonly laterUsages: LaterUsages;
 }
 
 /**
- * What batches use: looked for by the server itself, with the provider keys that made them and without leasing any, and
- * put on record as calls of the client keys that asked for them.
+ * What batches use, and single responses that go on after their call: looked for by the server itself, with the provider
+ * keys that made them and without leasing any, and put on record as calls of the client keys that asked for them.
  */
 export async function startBatches(foundation: Foundation, parts: BatchParts): Promise<Batches> {
   const { clock, logger, lifecycle, storage, ids } = foundation;
@@ -42,6 +46,8 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
     nextId: () => ids.next("call"),
     look: looker(foundation, parts),
     record: recorder(foundation, parts),
+    take: (batch) =>
+      batch.later === undefined || parts.laterUsages.take(batch, batch.batchId) !== undefined,
     setAside: (batch) => parts.limiter.setAside(batch, batch.reserved),
   });
   await watch.start();
@@ -62,6 +68,17 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
     ended: (...shown) => {
       watch.ended(...shown).catch((thrown: unknown) => {
         logger.warn({ batchId: shown[1], err: thrown }, "a batch that ended waits for its turn");
+      });
+    },
+    goesOn: (response) => {
+      void watch.goesOn(response);
+    },
+    told: (scope, batchId) => {
+      watch.told({ scope, batchId }).catch((thrown: unknown) => {
+        logger.warn(
+          { batchId, err: thrown },
+          "a response that is counted may be again after a restart",
+        );
       });
     },
     beforeRemoval: async (scope, batchId) => {
@@ -124,7 +141,8 @@ function looker({ clock }: Foundation, parts: BatchParts) {
       priceOf: (model: string) => catalog.priceOf(provider.id, model),
       costOf: (price: Price | null, tokens: TokenUsage) => accounting.sink.cost({ price }, tokens),
     };
-    const { sought } = batch;
+    const { sought, later } = batch;
+    if (later !== undefined) return lookAtResponse(batch, later, { provider, secret }, tools);
     return sought === undefined
       ? lookAtBatch(batch, { provider, secret }, tools)
       : searchBatch(batch, sought, { provider, secret }, tools);
@@ -138,14 +156,14 @@ function accountOf(
 ): { readonly key: ProviderKey; readonly provider: Provider } {
   const provider = catalog.provider(providerId);
   if (provider?.enabled !== true) {
-    throw new Fault("failed_precondition", "the batch's provider is deleted or switched off");
+    throw new Fault("failed_precondition", "its provider is deleted or switched off");
   }
   const own = pool.registry.slot(providerKeyId)?.key;
   if (own?.enabled === true && own.providerId === providerId) return { key: own, provider };
   const caller = { ownerId, clientKey: { kind: clientKeyKind } };
   const [other] = pool.keysToAsk(providerId, caller, { turn: misses, keysMax: 1 });
   if (other !== undefined) return { key: other, provider };
-  throw new Fault("failed_precondition", "the batch's provider key is deleted or switched off");
+  throw new Fault("failed_precondition", "its provider key is deleted or switched off");
 }
 
 /** Puts records on record as those of calls, each once. */

@@ -77,7 +77,9 @@ export async function startServing(
   sources = { pool, upstream, secrets };
   let callers: Gateway | undefined;
   const limiter = await startLimiter(foundation, useCases, { accounting, callers: () => callers });
+  const laterUsages = await startLaterUsages(foundation);
   const batches = await startBatches(foundation, {
+    laterUsages,
     catalog,
     pool,
     upstream,
@@ -106,7 +108,7 @@ export async function startServing(
     limits: limitsOf(config),
     traces,
     homes: await startHomes(foundation),
-    laterUsages: await startLaterUsages(foundation),
+    laterUsages,
     batches,
   });
   callers = gateway;

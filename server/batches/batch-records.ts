@@ -4,8 +4,9 @@ import type { BatchUse } from "./batch-look.js";
 
 /** The error code of a batch of which only a part could be counted. */
 const BATCH_INCOMPLETE = "batch_incomplete";
-/** The error code of a batch of which nothing could be learnt. */
+/** The error codes of what nothing could be learnt of. */
 const BATCH_LOST = "batch_lost";
+const RESPONSE_LOST = "response_lost";
 
 export interface Making {
   /** Of a new call. */
@@ -50,6 +51,8 @@ function unknown(batch: Batch, problem: string, untold: number): Counted {
   const { inputTokens: input, maxOutputTokens: output, costMicros } = batch.reserved;
   const isKnown = input + output > 0;
   const why = problem === "" ? `none of its ${String(untold)} results tells it` : problem;
+  const [code, what] =
+    batch.later === undefined ? [BATCH_LOST, "this batch"] : [RESPONSE_LOST, "this response"];
   const counts = isKnown ? "all that was set aside for it counts" : "nothing could be counted";
   return {
     model: batch.model,
@@ -61,8 +64,8 @@ function unknown(batch: Batch, problem: string, untold: number): Counted {
       ? {}
       : {
           error: {
-            code: BATCH_LOST,
-            message: `What this batch used could not be learnt (${why}), so ${counts}.`,
+            code,
+            message: `What ${what} used could not be learnt (${why}), so ${counts}.`,
           },
         }),
   };

@@ -5,7 +5,13 @@ import type { Batch, OpenBatch } from "../core/batch.js";
 import { type CallRecord, NO_TOKENS, NOTHING_RESERVED } from "../core/call.js";
 import type { FoundBatch, Look } from "./batch-look.js";
 import { type BatchStore, BatchWatch } from "./batch-watch.js";
-import { LOOK_PAUSE_MAX_MS, LOOK_PAUSE_MIN_MS, SEEK_MAX_MS } from "./limits.js";
+import {
+  LOOK_PAUSE_MAX_MS,
+  LOOK_PAUSE_MIN_MS,
+  RESPONSE_AGE_MAX_MS,
+  RESPONSE_PAUSE_MAX_MS,
+  SEEK_MAX_MS,
+} from "./limits.js";
 import { FakeClock, settle } from "../../test/support/fake-clock.js";
 
 // The watch against a store and a ledger that may die at any step, as the process does in a kill.
@@ -21,6 +27,8 @@ class Outside implements BatchStore {
   readonly rows: Row[] = [];
   readonly ledger = new Map<string, CallRecord>();
   readonly booked: string[] = [];
+  /** Who may count a batch; of single responses it is whoever is told of them first. */
+  take: (batch: OpenBatch) => boolean = () => true;
   looks = 0;
   look: (batch: OpenBatch) => Look = () => ({ kind: "RUNNING" });
   /** Steps until the process is killed; none by default. */
@@ -107,6 +115,13 @@ class Outside implements BatchStore {
   counted = (number: number): Promise<void> =>
     this.#change(number, (row) => Object.assign(row, { lookAt: null, records: undefined }));
 
+  told = ({ scope, batchId }: Pick<Batch, "scope" | "batchId">): Promise<number | undefined> =>
+    this.step(() => {
+      const row = this.#find(scope, batchId);
+      if (row !== undefined) Object.assign(row, { lookAt: null, records: undefined });
+      return row?.number;
+    });
+
   record = async (records: readonly CallRecord[]): Promise<void> => {
     for (const each of records) {
       // eslint-disable-next-line no-await-in-loop -- a kill may come between two
@@ -149,6 +164,7 @@ function watchOf(outside: Outside, clock: FakeClock, aside: string[] = []): Batc
     nextId: outside.nextId,
     look: (batch) => outside.step(() => (outside.looks++, outside.look(batch))),
     record: outside.record,
+    take: (batch) => outside.take(batch),
     setAside: ({ batchId }) => {
       aside.push(batchId);
       return () => aside.splice(aside.indexOf(batchId), 1);
@@ -426,5 +442,186 @@ test("a user with many batches at a provider that hangs holds up nobody else", a
   await settle();
   assert.equal(outside.ledger.size, 1);
   release();
+  await watch.stop();
+});
+
+// Single responses, which count with whoever is told of them first: callers and the watch take them out of one set.
+
+const RESERVED = { inputTokens: 7, maxOutputTokens: 9, costMicros: 5 };
+
+function responseOf(id: string, madeAt: number, reserved = RESERVED): Batch {
+  const target = { upstreamModel: "m", price: null };
+  const later = { target, counted: NO_TOKENS };
+  return batchOf(id, "usr", madeAt, { path: `/v1/responses/${id}`, reserved, later });
+}
+
+/** What a process knows of responses that are still to be counted. */
+function memoryOf(outside: Outside): Set<string> {
+  const rows = outside.rows.filter(
+    ({ lookAt, records }) => lookAt !== null && records === undefined,
+  );
+  const memory = new Set(rows.map(({ batchId }) => batchId));
+  outside.take = ({ batchId }) => memory.delete(batchId);
+  return memory;
+}
+
+async function passing(clock: FakeClock, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= LOOK_PAUSE_MIN_MS) {
+    await settle();
+    clock.advance(LOOK_PAUSE_MIN_MS);
+  }
+  await settle();
+}
+
+test("a response is looked for a minute after it was begun and counts once, though nobody asks for it", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const aside: string[] = [];
+  const watch = watchOf(outside, clock, aside);
+  const memory = memoryOf(outside);
+  await watch.start();
+  memory.add("r1");
+  const noted = watch.goesOn(responseOf("r1", clock.now()));
+  assert.deepEqual(aside, ["r1"], "nothing else may use that meanwhile");
+  await noted;
+  assert.deepEqual(aside, ["r1"]);
+  clock.advance(LOOK_PAUSE_MIN_MS - 1);
+  await settle();
+  assert.equal(outside.looks, 0);
+  clock.advance(1);
+  await settle();
+  assert.deepEqual([outside.looks, outside.ledger.size, aside], [1, 0, ["r1"]]);
+  outside.look = () => ended("m");
+  await passing(clock, DAY_MS);
+  assert.deepEqual([outside.looks, outside.ledger.size, aside], [2, 1, []]);
+  assert.ok(!memory.has("r1"), "a caller who asks now counts nothing more");
+  await watch.stop();
+});
+
+test("a response that its caller was told of is asked for no more, and what was set aside is free", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const aside: string[] = [];
+  const watch = watchOf(outside, clock, aside);
+  const memory = memoryOf(outside);
+  await watch.start();
+  const response = responseOf("r1", clock.now());
+  memory.add("r1");
+  // As soon as it was made, before the store has it.
+  const noted = watch.goesOn(response);
+  memory.delete("r1");
+  await Promise.all([noted, watch.told(response)]);
+  assert.deepEqual(aside, []);
+  await passing(clock, DAY_MS);
+  await watch.stop();
+  const next = watchOf(outside, clock, aside);
+  assert.deepEqual([...memoryOf(outside)], []);
+  await next.start();
+  await passing(clock, DAY_MS);
+  await next.stop();
+  assert.deepEqual([outside.looks, outside.ledger.size, aside], [0, 0, []]);
+});
+
+test("a response of which its caller is told while it is looked at does not count twice", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const aside: string[] = [];
+  const watch = watchOf(outside, clock, aside);
+  const memory = memoryOf(outside);
+  await watch.start();
+  memory.add("r1");
+  await watch.goesOn(responseOf("r1", clock.now()));
+  outside.look = () => {
+    memory.delete("r1");
+    return ended("m");
+  };
+  await passing(clock, DAY_MS);
+  assert.deepEqual([outside.looks, outside.ledger.size, aside], [1, 0, []]);
+  await watch.stop();
+});
+
+test("whatever step a process dies at, the next one counts each response once", async () => {
+  for (let steps = 0; steps < 40; steps++) {
+    const outside = new Outside();
+    const clock = clockAt();
+    const first = watchOf(outside, clock);
+    memoryOf(outside).add("r1");
+    await first.start();
+    await first.goesOn(responseOf("r1", clock.now()));
+    await first.stop();
+    outside.look = () => ended("m");
+    for (const stepsLeft of [steps, Number.POSITIVE_INFINITY]) {
+      outside.stepsLeft = stepsLeft;
+      memoryOf(outside);
+      const watch = watchOf(outside, clock);
+      await watch.start().catch(() => undefined);
+      await settle();
+      outside.stepsLeft = Number.POSITIVE_INFINITY;
+      await watch.stop();
+    }
+    assert.deepEqual([outside.ledger.size, outside.booked.length], [1, 1], `${steps} steps`);
+  }
+});
+
+test("a response that the store does not take the first time counts all the same", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const watch = watchOf(outside, clock);
+  const memory = memoryOf(outside);
+  await watch.start();
+  memory.add("r1");
+  await watch.goesOn(responseOf("r1", clock.now()));
+  outside.look = () => ended("m");
+  const { keepRecords } = outside;
+  let refusals = 2;
+  outside.keepRecords = (...asked) =>
+    refusals-- > 0 ? Promise.reject(new Error("full")) : keepRecords(...asked);
+  await passing(clock, DAY_MS);
+  assert.deepEqual([outside.ledger.size, refusals], [1, -1]);
+  await watch.stop();
+});
+
+test("a response that does not end is asked for every few minutes, and given up after days", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const watch = watchOf(outside, clock);
+  const memory = memoryOf(outside);
+  await watch.start();
+  memory.add("r1");
+  const madeAt = clock.now();
+  await watch.goesOn(responseOf("r1", madeAt));
+  const looks: number[] = [];
+  outside.look = () => {
+    looks.push(clock.now());
+    return { kind: "RUNNING" };
+  };
+  await passing(clock, RESPONSE_AGE_MAX_MS + RESPONSE_PAUSE_MAX_MS + LOOK_PAUSE_MIN_MS);
+  const pauses = looks.map((at, n) => at - (looks[n - 1] ?? madeAt));
+  assert.equal(pauses[0], LOOK_PAUSE_MIN_MS);
+  assert.ok(Math.max(...pauses) <= RESPONSE_PAUSE_MAX_MS);
+  assert.ok(looks.length < RESPONSE_AGE_MAX_MS / RESPONSE_PAUSE_MAX_MS + 60, `${looks.length}`);
+  const [record] = outside.ledger.values();
+  assert.deepEqual([record?.errorCode, record?.costMicros], ["response_lost", 5]);
+  await watch.stop();
+});
+
+test("a response that is gone counts as what was set aside, or where its call counted, no more", async () => {
+  const outside = new Outside();
+  const clock = clockAt();
+  const aside: string[] = [];
+  const watch = watchOf(outside, clock, aside);
+  const memory = memoryOf(outside);
+  await watch.start();
+  outside.look = () => ({ kind: "MISSED", problem: "the response: HTTP 404", use: undefined });
+  memory.add("r1").add("r2");
+  await watch.goesOn(responseOf("r1", clock.now()));
+  await watch.goesOn(responseOf("r2", clock.now(), NOTHING_RESERVED));
+  await passing(clock, DAY_MS);
+  const records = [...outside.ledger.values()];
+  assert.deepEqual(
+    records.map(({ endpoint, errorCode, costMicros }) => [endpoint, errorCode, costMicros]),
+    [["/v1/responses/r1", "response_lost", 5]],
+  );
+  assert.deepEqual([aside, outside.rows.every(({ lookAt }) => lookAt === null)], [[], true]);
   await watch.stop();
 });

@@ -1,5 +1,5 @@
 import type { Batch, OpenBatch } from "../core/batch.js";
-import type { CallRecord } from "../core/call.js";
+import type { CallRecord, Estimate } from "../core/call.js";
 import { CautiousTime } from "../core/cautious-time.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { MINUTE_MS } from "../core/durations.js";
@@ -15,6 +15,8 @@ import {
   LOOK_PAUSE_MAX_MS,
   LOOK_PAUSE_MIN_MS,
   MISSES_MAX,
+  RESPONSE_AGE_MAX_MS,
+  RESPONSE_PAUSE_MAX_MS,
   SEEK_MAX_MS,
 } from "./limits.js";
 
@@ -38,6 +40,8 @@ export interface BatchStore {
   putOff(number: number, lookAt: number, misses: number): Promise<void>;
   keepRecords(number: number, records: readonly CallRecord[]): Promise<void>;
   counted(number: number): Promise<void>;
+  /** As `counted`, by its name; answers the number of its row. */
+  told(batch: Pick<Batch, "scope" | "batchId">): Promise<number | undefined>;
 }
 
 export interface BatchWatchOptions {
@@ -49,6 +53,8 @@ export interface BatchWatchOptions {
   readonly look: (batch: OpenBatch, signal: AbortSignal) => Promise<Look>;
   /** Puts on record what is not there yet; resolves when the ledger has all of it. */
   readonly record: (records: readonly CallRecord[]) => Promise<void>;
+  /** Whether what a batch used is still to be counted; who has said so once does not say so again. */
+  readonly take: (batch: OpenBatch) => boolean;
   /** Sets aside what a batch may use; what comes back gives it back. */
   readonly setAside: (batch: Batch) => () => void;
 }
@@ -63,8 +69,9 @@ const UNSTORED_MAX = 1000;
 const SLEEP_MAX_MS = 10 * 60_000;
 
 /**
- * Looks after batches from the moment they are made until what they used is on record, each once. All that it knows is in
- * the store, so it goes on after a restart where the last process was.
+ * Looks after batches from the moment they are made until what they used is on record, each once, and after single
+ * responses that go on after their call: such a one counts with whoever is told of it first, a caller or this watch. All
+ * that it knows is in the store, so it goes on after a restart where the last process was.
  */
 export class BatchWatch {
   readonly #options: BatchWatchOptions;
@@ -79,6 +86,10 @@ export class BatchWatch {
   #aheadMs: number;
   /** What is set aside, by the number of the batch. */
   readonly #aside = new Map<number, () => void>();
+  /** Numbers of batches that nobody else counts any more, and that are not on their way to the ledger yet. */
+  readonly #taken = new Set<number>();
+  /** What goes on after its call is on its way to the store until then, each after the one before. */
+  #noted = Promise.resolve();
   #timer: Timer | undefined;
   #filling: Promise<void> | undefined;
   /** Something has changed since what is due was asked for. */
@@ -122,11 +133,23 @@ export class BatchWatch {
     }
   }
 
-  /** It was made; resolves when it will not be forgotten any more, as far as can be. */
-  async made(batch: Batch, asked: Batch): Promise<void> {
+  /** A call has made what goes on after it, and waits for nothing: what that may use is set aside from now on. */
+  async goesOn(batch: Batch): Promise<void> {
+    const giveBack = isNothing(batch.reserved) ? undefined : this.#options.setAside(batch);
+    const noted = this.made(batch);
+    this.#noted = noted;
+    await noted;
+    giveBack?.();
+  }
+
+  /** It was made, where `asked` says as what it was asked for before; resolves when it will not be forgotten any more, as far as can be. */
+  async made(batch: Batch, asked?: Batch): Promise<void> {
     const { store, clock, logger } = this.#options;
+    const lookAt = clock.now() + LOOK_PAUSE_MIN_MS;
     try {
-      const number = await store.made(batch, asked, clock.now() + LOOK_PAUSE_MIN_MS);
+      const number = await (asked === undefined
+        ? store.add(batch, lookAt)
+        : store.made(batch, asked, lookAt));
       this.#setAside(number, batch);
     } catch (thrown) {
       logger.error({ batchId: batch.batchId, err: thrown }, "a batch is known in memory alone");
@@ -162,15 +185,21 @@ export class BatchWatch {
     this.#wake();
   }
 
+  /** What it used was told to a caller, and counts there. */
+  async told(batch: Pick<Batch, "scope" | "batchId">): Promise<void> {
+    const number = await this.#options.store.told(batch);
+    if (number !== undefined) this.#giveBack({ number });
+  }
+
   /** Looks at a batch that is about to be removed, if that is still to be counted. */
   async beforeRemoval(scope: string, batchId: string): Promise<void> {
+    await this.#noted;
     const batch = await this.#options.store.find(scope, batchId);
     if (batch !== undefined) await this.#lookAt(batch);
   }
 
   #setAside(number: number | undefined, batch: Batch): void {
-    const { inputTokens, maxOutputTokens } = batch.reserved;
-    if (number === undefined || inputTokens + maxOutputTokens === 0) return;
+    if (number === undefined || isNothing(batch.reserved)) return;
     if (this.#aside.has(number)) return;
     this.#aside.set(number, this.#options.setAside(batch));
   }
@@ -267,7 +296,7 @@ export class BatchWatch {
     logger.info({ batchId: batch.batchId, calls }, "what a batch used is on record");
   }
 
-  #giveBack({ number }: OpenBatch): void {
+  #giveBack({ number }: Pick<OpenBatch, "number">): void {
     this.#aside.get(number)?.();
     this.#aside.delete(number);
   }
@@ -297,15 +326,25 @@ export class BatchWatch {
     }
     const misses = missesOf(batch, look);
     const nowMs = clock.now();
-    const isTooOld = this.#time.now() >= batch.madeAt + BATCH_AGE_MAX_MS;
+    const isTooOld = this.#time.now() >= batch.madeAt + ageMaxMs(batch);
     const isLast = misses >= MISSES_MAX || isTooOld;
     if (look.kind !== "ENDED" && !isLast) {
       await this.#putOff(batch, misses);
       return undefined;
     }
+    if (!this.#take(batch)) return [];
     const records = recordsAfter(batch, look, { nextId, nowMs });
     if (records.length > 0) await store.keepRecords(batch.number, records);
+    this.#taken.delete(batch.number);
     return records;
+  }
+
+  /** Remembered for as long as the store does not know: a step that fails is taken again. */
+  #take(batch: OpenBatch): boolean {
+    if (this.#taken.has(batch.number)) return true;
+    const isOurs = this.#options.take(batch);
+    if (isOurs) this.#taken.add(batch.number);
+    return isOurs;
   }
 
   async #outcome(batch: OpenBatch): Promise<Look> {
@@ -328,7 +367,8 @@ export class BatchWatch {
     const { store, clock } = this.#options;
     const nowMs = clock.now();
     const pauseMs = (nowMs - batch.madeAt) * PAUSE_PER_AGE;
-    const bounded = Math.round(Math.min(Math.max(pauseMs, LOOK_PAUSE_MIN_MS), LOOK_PAUSE_MAX_MS));
+    const mostMs = batch.later === undefined ? LOOK_PAUSE_MAX_MS : RESPONSE_PAUSE_MAX_MS;
+    const bounded = Math.round(Math.min(Math.max(pauseMs, LOOK_PAUSE_MIN_MS), mostMs));
     await store.putOff(batch.number, nowMs + bounded, misses);
   }
 
@@ -354,6 +394,14 @@ export class BatchWatch {
   }
 }
 
+function ageMaxMs({ later }: Batch): number {
+  return later === undefined ? BATCH_AGE_MAX_MS : RESPONSE_AGE_MAX_MS;
+}
+
+function isNothing({ inputTokens, maxOutputTokens }: Estimate): boolean {
+  return inputTokens + maxOutputTokens === 0;
+}
+
 function aheadMs(clock: Clock): number {
   return clock.now() - clock.monotonic();
 }
@@ -364,8 +412,10 @@ function missesOf({ misses }: OpenBatch, { kind }: Look): number {
   return kind === "MISSED" ? misses + 1 : 0;
 }
 
+/** A response of which a part was counted with its call counts no more where the rest cannot be learnt. */
 function recordsAfter(batch: OpenBatch, look: Look, making: Making): readonly CallRecord[] {
   if ("use" in look && look.use !== undefined) return recordsOf(batch, look.use, making);
+  if (batch.later !== undefined && isNothing(batch.reserved)) return [];
   const problem = "problem" in look ? look.problem : "it has not ended";
   return [recordOfLost(batch, problem, making)];
 }

@@ -1,12 +1,14 @@
 import { DAY_MS, MINUTE_MS } from "../core/durations.js";
 
-// The figures of what the server does to learn what batches use.
+// The figures of what the server does to learn what batches use, and responses that go on after their call.
 
-/** Between two looks at a batch, at least; it is an eighth of the batch's age. */
+/** Between two looks at a batch or a response, at least; it is an eighth of its age. */
 export const LOOK_PAUSE_MIN_MS = MINUTE_MS;
 /** Between two looks at a batch, at most. */
 export const LOOK_PAUSE_MAX_MS = 30 * MINUTE_MS;
-/** Looks at batches under way at a time, one for each user. */
+/** Between two looks at a response, at most: OpenAI may keep one of the background for ten minutes alone. */
+export const RESPONSE_PAUSE_MAX_MS = 5 * MINUTE_MS;
+/** Looks at batches and responses under way at a time, one for each user. */
 export const LOOKS_MAX = 4;
 /** For the head of each reply to a look. */
 export const LOOK_HEAD_TIMEOUT_MS = 30_000;
@@ -18,6 +20,8 @@ export const RESULT_BYTES_MAX = 16 * 1024 * 1024;
 export const MISSES_MAX = 5;
 /** A batch that has not ended, or could not be looked at, this long after it was made counts as what was set aside for it. */
 export const BATCH_AGE_MAX_MS = 10 * DAY_MS;
+/** So does a response this long after its call. */
+export const RESPONSE_AGE_MAX_MS = 3 * DAY_MS;
 /** A batch that was asked for and is in no list this long after that was not made. */
 export const SEEK_MAX_MS = 10 * MINUTE_MS;
 /** A call that asks for a batch has ended by then; until then its reply is waited for. */

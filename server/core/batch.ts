@@ -1,5 +1,6 @@
 import type { CallRecord, Estimate } from "./call.js";
 import type { ClientKeyKind } from "./client-key.js";
+import type { LaterUsage } from "./later-usage.js";
 import { shareOfPrice } from "./price-share.js";
 import type { Dialect, Price } from "./provider.js";
 
@@ -29,6 +30,8 @@ export interface Batch {
    * nobody knows whether it was made.
    */
   readonly sought?: Sought | undefined;
+  /** Set for a single response that goes on after its call, and is looked after as a batch is. */
+  readonly later?: LaterUsage | undefined;
 }
 
 /** By what a batch is told apart in a list of them; each as far as it was asked for with it. */

@@ -1,7 +1,10 @@
 import { latin1, utf8 } from "../core/bytes.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
+import { scanObject } from "./json-scan.js";
+import { readString } from "./json-span.js";
 import { eventData } from "./sse.js";
+import { WantedMembers } from "./wanted-members.js";
 
 // How a response of OpenAI's ended stands in its status; the event that brings it may be called `response.completed` all
 // the same.
@@ -47,4 +50,17 @@ export function isUnwell(text: Buffer): boolean {
   if (!WORDS.some((word) => text.includes(word))) return false;
   const told = parseRecord(eventData(text) ?? utf8(text));
   return told !== undefined && unwellEndOf(told) !== undefined;
+}
+
+const STATUS = new WantedMembers(["status"]);
+
+/** True for a response that is not done yet. */
+export function isUnfinished(response: Buffer): boolean {
+  try {
+    const [status] = scanObject(response, STATUS);
+    return ["queued", "in_progress"].includes(readString(response, status) ?? "");
+  } catch {
+    // It is no JSON object, so it says nothing of the kind.
+    return false;
+  }
 }

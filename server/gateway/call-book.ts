@@ -1,20 +1,23 @@
+import type { Batch } from "../core/batch.js";
 import { detached } from "../core/bytes.js";
 import {
   type Attempt as AttemptRecord,
   type AttemptOutcome,
   type BegunCall,
   type CallRecord,
+  type Estimate,
   NO_TOKENS,
   NOTHING_RESERVED,
   type TokenUsage,
   type UsageSource,
 } from "../core/call.js";
-import type { Principal } from "../core/client-key.js";
+import { drawsOn, type Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import type { Lease } from "../core/lease.js";
 import type { Price } from "../core/provider.js";
 import { responseId } from "../dialect/kept-ids.js";
+import { isUnfinished } from "../dialect/response-status.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { GatewayContext } from "./context.js";
 import { type Endpoint, showsResponse } from "./endpoints.js";
@@ -31,7 +34,6 @@ import {
   type ReplyPart,
 } from "./counted.js";
 import { HTTP_STATUS } from "./fault-status.js";
-import { isUnfinished } from "./later-usage.js";
 import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
@@ -205,7 +207,7 @@ export class CallBook implements CountedCall {
   countedReply(reply: Buffer, told: TokenUsage | undefined, thing: string): Counted {
     if (this.endpoint.form === "RESPONSES") {
       if (thing === "" && told === undefined && isUnfinished(reply)) {
-        this.awaitUsage(responseId(reply), NO_TOKENS);
+        this.#awaitUsage(responseId(reply), { counted: NO_TOKENS, reserved: this.reserved });
         return NOT_COUNTED;
       }
       if (this.#awaitsUsage(thing) && !isUnfinished(reply)) this.takeLaterUsage(thing);
@@ -234,27 +236,59 @@ export class CallBook implements CountedCall {
     return policy === "RESERVED" && isAsked ? countReserved(this) : NOT_COUNTED;
   }
 
-  /** A response goes on after its call has ended: the rest of what it uses will be told later. */
-  awaitUsage(id: string, counted: TokenUsage): void {
+  /** The call has ended in the midst of a stream, for this reason, and counts so much. */
+  streamLeft(id: string, fault: Fault, counted: TokenUsage): void {
+    const isFree = this.#isFree(HTTP_STATUS[fault.code]);
+    this.#awaitUsage(id, { counted, reserved: NOTHING_RESERVED }, isFree);
+  }
+
+  /** By the installation's policy a call costs nothing that its caller broke off. */
+  #isFree(httpStatus: number): boolean {
+    return httpStatus === HTTP_STATUS.caller_aborted && this.#context.abortedCalls() === "NOTHING";
+  }
+
+  /**
+   * A response goes on after its call has ended: the rest of what it uses, at most what is reserved, will be told later.
+   * Where the call is free, only to a caller who asks for it.
+   */
+  #awaitUsage(
+    id: string,
+    { counted, reserved }: { readonly counted: TokenUsage; readonly reserved: Estimate },
+    isFree = false,
+  ): void {
     const { principal } = this;
-    const { form, keeps, model } = this.endpoint;
-    const target = this.#lastLease?.target;
-    const isCreated = form === "RESPONSES" && keeps !== "NOTHING" && model !== "NONE";
-    if (!isCreated || principal === undefined || target === undefined) return;
-    const { upstreamModel, price } = target;
-    this.#context.laterUsages.note({
-      ownerId: principal.ownerId,
-      clientKeyId: principal.clientKey.id,
-      responseId: id,
-      target: { upstreamModel, price },
-      counted,
-    });
+    const { form, model } = this.endpoint;
+    const lease = this.#lastLease;
+    const isCreated = form === "RESPONSES" && model !== "NONE";
+    if (!isCreated || id === "" || principal === undefined || lease === undefined) return;
+    const { laterUsages, batches, clock } = this.#context;
+    const { upstreamModel, price, provider } = lease.target;
+    const { clientKey, ownerId } = principal;
+    const response: Batch = {
+      scope: drawsOn(principal),
+      batchId: id,
+      path: `${this.endpoint.path}/${encodeURIComponent(id)}`,
+      providerId: provider.id,
+      providerKeyId: lease.providerKey.id,
+      ownerId,
+      clientKeyId: clientKey.id,
+      clientKeyKind: clientKey.kind,
+      dialect: this.endpoint.dialect,
+      model: upstreamModel,
+      reserved,
+      madeAt: clock.now(),
+      later: { target: { upstreamModel, price }, counted },
+    };
+    laterUsages.note(response);
+    if (!isFree) batches.goesOn(response);
   }
 
   /** The call was told what a response used in all, which another call may have made. */
   takeLaterUsage(id: string): void {
     if (!showsResponse(this.endpoint) || this.principal === undefined) return;
-    this.#later = this.#context.laterUsages.take(this.principal, id);
+    const { laterUsages, batches } = this.#context;
+    this.#later = laterUsages.take(this.principal, id);
+    if (this.#later !== undefined) batches.told(drawsOn(this.principal), id);
   }
 
   /** Gives back and settles everything; answers the record that is to be written. Undefined for a call without a client key, and the second time. */
@@ -291,9 +325,7 @@ export class CallBook implements CountedCall {
 
   /** What a provider has begun and not told the end of costs what was set aside for it. */
   #withBegun(ending: Ending): Ending {
-    const isAborted = ending.httpStatus === HTTP_STATUS.caller_aborted;
-    const isFree = isAborted && this.#context.abortedCalls() === "NOTHING";
-    if (isFree || !isNothing(ending.tokens)) return ending;
+    if (this.#isFree(ending.httpStatus) || !isNothing(ending.tokens)) return ending;
     return { ...ending, ...countReserved(this) };
   }
 

@@ -103,6 +103,8 @@ const NO_BATCHES: Batches = {
   made: () => Promise.resolve(),
   unmade: () => undefined,
   ended: () => undefined,
+  goesOn: () => undefined,
+  told: () => undefined,
   beforeRemoval: () => Promise.resolve(),
 };
 

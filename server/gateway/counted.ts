@@ -1,5 +1,5 @@
 import { type Estimate, NO_TOKENS, type TokenUsage, type UsageSource } from "../core/call.js";
-import type { LaterUsage } from "../core/later-usage.js";
+import { type LaterUsage, restOf } from "../core/later-usage.js";
 import type { Price } from "../core/provider.js";
 import { inTier } from "../core/service-tier.js";
 import type { StreamWatch } from "../dialect/codec.js";
@@ -7,7 +7,6 @@ import { tierIn } from "../dialect/told-tier.js";
 import { textBytes } from "../dialect/text-share.js";
 import type { Endpoint } from "./endpoints.js";
 import { estimateTokens } from "./estimate.js";
-import { restOf } from "./later-usage.js";
 import { pricedMedia, type Shown, shownBy, usedMedia, withUntold } from "./media-used.js";
 
 /** Tokens of a call and where their number comes from. */

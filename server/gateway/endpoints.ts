@@ -168,7 +168,7 @@ const OPENAI: readonly Endpoint[] = [
   row("POST", "OPENAI", "/v1/responses/input_tokens", { ...COUNTS, names: NAMED.responses }),
   row("POST", "OPENAI", "/v1/responses/compact", { tokens: "IN_OUT", names: NAMED.responses }),
   row("GET", "OPENAI", "/v1/responses/{id}", { form: "RESPONSES" }),
-  row("DELETE", "OPENAI", "/v1/responses/{id}"),
+  row("DELETE", "OPENAI", "/v1/responses/{id}", REMOVAL),
   row("POST", "OPENAI", "/v1/responses/{id}/cancel", { ...MADE, form: "RESPONSES" }),
   row("GET", "OPENAI", "/v1/responses/{id}/input_items"),
   row("POST", "OPENAI", "/v1/conversations", MADE),

@@ -384,7 +384,9 @@ export class Exchange
     const isStreaming = relay?.headSent === true;
     const part = isStreaming ? relay.part() : undefined;
     const counted = this.#book.countedBroken(fault, part);
-    if (relay !== undefined) this.#book.awaitUsage(relay.watch.keptId, counted.tokens);
+    if (relay !== undefined && this.#trials?.keeps === true) {
+      this.#book.streamLeft(relay.keptResponseId, fault, counted.tokens);
+    }
     const told = isStreaming ? this.#trials?.httpStatus : undefined;
     this.#trials?.abort(outcome, detail);
     const own = HTTP_STATUS[fault.code];

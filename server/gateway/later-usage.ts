@@ -1,16 +1,15 @@
-import type { TokenUsage, UsageCounts, UsageParts } from "../core/call.js";
+import type { Batch } from "../core/batch.js";
 import type { Principal } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
 import type { LaterUsage } from "../core/later-usage.js";
-import { inTier } from "../core/service-tier.js";
-import { scanObject } from "../dialect/json-scan.js";
-import { readString } from "../dialect/json-span.js";
-import { WantedMembers } from "../dialect/wanted-members.js";
+
+type NotedResponse = Pick<Batch, "ownerId" | "clientKeyId" | "batchId" | "later">;
 
 /**
  * Responses that go on after their call has ended, in the background or because the caller left their stream. What they
- * used is told to whoever asks for them once they are done, and counts then. In memory and bounded; of the client key
- * that has most, of the user who has most, the oldest go first.
+ * used is told to whoever asks for them first once they are done, a caller or this server, and counts then: who takes a
+ * response out counts it. In memory and bounded; of the client key that has most, of the user who has most, the oldest go
+ * first.
  */
 export class LaterUsages {
   /** By owner and id. */
@@ -21,21 +20,15 @@ export class LaterUsages {
     this.#responses = new FairMap(responsesMax);
   }
 
-  /** All of them, the oldest first. */
-  get all(): readonly LaterUsage[] {
-    return [...this.#responses.values()];
-  }
-
   /** The response goes on. */
-  note(later: LaterUsage): void {
-    const { ownerId, clientKeyId, responseId } = later;
-    if (responseId === "") return;
+  note({ ownerId, clientKeyId, batchId, later }: NotedResponse): void {
+    if (later === undefined) return;
     const holder = { ownerId, clientKey: { id: clientKeyId } };
-    this.#responses.set(holder, nameOf(ownerId, responseId), later);
+    this.#responses.set(holder, nameOf(ownerId, batchId), later);
   }
 
   /** The response is done: takes it out. Undefined where all of it has been counted. */
-  take({ ownerId }: Principal, id: string): LaterUsage | undefined {
+  take({ ownerId }: Pick<Principal, "ownerId">, id: string): LaterUsage | undefined {
     return this.#responses.delete(nameOf(ownerId, id));
   }
 
@@ -47,46 +40,4 @@ export class LaterUsages {
 
 function nameOf(ownerId: string, id: string): string {
   return `${ownerId} ${id}`;
-}
-
-const STATUS = new WantedMembers(["status"]);
-
-/** True for a response that is not done yet. */
-export function isUnfinished(response: Buffer): boolean {
-  try {
-    const [status] = scanObject(response, STATUS);
-    return ["queued", "in_progress"].includes(readString(response, status) ?? "");
-  } catch {
-    // It is no JSON object, so it says nothing of the kind.
-    return false;
-  }
-}
-
-/** What is left to be counted of what a response used in all. */
-export function restOf(told: TokenUsage, counted: TokenUsage): TokenUsage {
-  const rest = (of: "input" | "output" | "cacheRead" | "cacheWrite" | "reasoning"): number =>
-    Math.max(0, told[of] - counted[of]);
-  const parts = restOfParts(told.parts, counted.parts);
-  const left = {
-    input: rest("input"),
-    output: rest("output"),
-    cacheRead: rest("cacheRead"),
-    cacheWrite: rest("cacheWrite"),
-    reasoning: rest("reasoning"),
-    ...(parts === undefined ? {} : { parts }),
-  };
-  return inTier(left, told.parts?.serviceTier);
-}
-
-/** Undefined where nothing is left that is priced apart. What a tool used is told once the response is done, and so once. */
-function restOfParts(
-  { imageTool, ...told }: UsageParts = {},
-  counted: UsageCounts = {},
-): UsageParts | undefined {
-  const rest = Object.entries(told).flatMap(([name, count]: [string, unknown]) => {
-    const left = Number(count) - (counted[name as keyof UsageCounts] ?? 0);
-    return left > 0 ? [[name, left] as const] : [];
-  });
-  const parts = rest.length === 0 ? undefined : Object.fromEntries(rest);
-  return imageTool === undefined ? parts : { ...parts, imageTool };
 }

@@ -151,6 +151,10 @@ export interface Batches {
   unmade(asked: Batch, isSure: boolean): void;
   /** Somebody was shown, with a provider key, that one has ended. */
   ended(scope: string, batchId: string, providerKey: Pick<ProviderKey, "id" | "providerId">): void;
+  /** A single response goes on after its call, and is looked after as a batch is. */
+  goesOn(response: Batch): void;
+  /** A caller is told all that one of those used, and it counts with that. */
+  told(scope: string, responseId: string): void;
   /** One is about to be removed; resolves when what it used is known, or too long has passed. */
   beforeRemoval(scope: string, batchId: string): Promise<void>;
 }

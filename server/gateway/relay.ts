@@ -64,6 +64,11 @@ export class Relay {
     this.#opening = new StreamOpening(this.#watch);
   }
 
+  /** Of the response that the provider may go on with; empty where it makes none. */
+  get keptResponseId(): string {
+    return this.#options.source.form === "RESPONSES" ? this.#watch.keptId : "";
+  }
+
   /** Body bytes that went to the caller. */
   get bytes(): number {
     return this.#bytes;

@@ -15,14 +15,14 @@ export class CallThing {
   /** Empty for none. */
   #id: string;
   /** What the reply names lives on in the provider's account. */
-  readonly #keeps: boolean;
+  readonly keeps: boolean;
   /** Its home said that it has no such thing, so other keys are asked. */
   #isLookedFor = false;
 
   constructor(call: AdmittedCall, plan: CallPlan) {
     this.#call = call;
     this.#id = thingOf(call, plan);
-    this.#keeps = isKept(call.match.endpoint.keeps, plan.bodyHead.store);
+    this.keeps = isKept(call.match.endpoint.keeps, plan.bodyHead.store);
   }
 
   /** Id of the key whose account holds it; empty if that is not known, or it is not there any more. */
@@ -46,7 +46,7 @@ export class CallThing {
   learnReply(trip: RoundTrip, body: Buffer): void {
     const { form, codec } = trip.options.passage;
     const { dialect } = this.#call.match.endpoint;
-    if (this.#keeps) {
+    if (this.keeps) {
       const kept = form === "MESSAGES" ? codec.replyFacts(body).id : responseId(body);
       this.#learn(trip, form === "OTHER" ? keptIds(body, dialect) : [kept]);
     }
@@ -57,7 +57,7 @@ export class CallThing {
   /** A stream ended, or was cut and may still be asked for. */
   learnStream(trip: RoundTrip): void {
     const { relay } = trip;
-    const kept = this.#keeps && relay !== undefined ? keptBy(relay.watch) : "";
+    const kept = this.keeps && relay !== undefined ? keptBy(relay.watch) : "";
     const made = relay?.watch.madeIn?.() ?? "";
     this.#learn(trip, [kept, made, relay?.begun === true ? this.#id : ""]);
   }

@@ -49,6 +49,11 @@ export class Trials implements AttemptListener {
     return this.#attempt?.httpStatus ?? null;
   }
 
+  /** What the reply names lives on in the provider's account. */
+  get keeps(): boolean {
+    return this.#thing.keeps;
+  }
+
   /** Tries the first key; for a call that removes a batch and its results, once what that used is known. */
   begin(): void {
     if (this.#call.match.endpoint.ofBatch === "REMOVAL") this.#nextWhenCounted();

@@ -155,6 +155,18 @@ export class BatchStore {
     await this.#run("UPDATE batches SET look_at = NULL, records = NULL WHERE number = ?", [number]);
   }
 
+  /** As `counted`, by its name; answers the number of its row, undefined where it is not known. */
+  told({ scope, batchId }: BatchName): Promise<number | undefined> {
+    return this.#writer.run(async (db) => {
+      const [row] = await db.rows<{ number: number }>(
+        `UPDATE batches SET look_at = NULL, records = NULL WHERE scope = ? AND batch_id = ?
+         RETURNING number`,
+        [scope, batchId],
+      );
+      return row?.number;
+    });
+  }
+
   /** Forgets some that are counted and were made before a time; answers how many. */
   prune(beforeMs: number, most: number): Promise<number> {
     return this.#writer.runInBackground(async (db) => {

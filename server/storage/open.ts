@@ -11,7 +11,6 @@ import { Checkpointer } from "./checkpointer.js";
 import { BUSY_TIMEOUT_MS, connect, Db } from "./db.js";
 import { corruptFault, storageFault } from "./faults.js";
 import { HomeStore } from "./homes.js";
-import { LaterUsageStore } from "./later-usages.js";
 import { type InstanceLock, lockDataFolder } from "./instance-lock.js";
 import {
   checkAtStart,
@@ -129,7 +128,6 @@ export class Storage {
   /** Whose account holds what callers name by a provider's id. */
   readonly homes: HomeStore;
   /** What responses used that is still to be counted. */
-  readonly laterUsages: LaterUsageStore;
   /** Batches of which it is still to be counted what they use. */
   readonly batches: BatchStore;
   /** The vault's wrapped keys. */
@@ -168,7 +166,6 @@ export class Storage {
     });
     this.ledger = new Ledger({ writer, reader, clock: options.clock });
     this.homes = new HomeStore({ writer, reader });
-    this.laterUsages = new LaterUsageStore({ writer, reader });
     this.batches = new BatchStore({ writer, reader });
     this.#startSweep();
   }

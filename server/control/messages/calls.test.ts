@@ -39,4 +39,5 @@ test("only what was refused before any attempt is told as refused here", () => {
   // What a batch used is a record without attempts.
   assert.equal(endOf("batch_incomplete", []), End.UPSTREAM_CUT);
   assert.equal(endOf("batch_lost", []), End.TIMED_OUT);
+  assert.equal(endOf("response_lost", []), End.TIMED_OUT);
 });

@@ -129,6 +129,7 @@ const END_REASONS: ReadonlyMap<string, Call_EndReason> = new Map([
   ["batch_incomplete", Call_EndReason.UPSTREAM_CUT],
   ["upstream_timeout", Call_EndReason.TIMED_OUT],
   ["batch_lost", Call_EndReason.TIMED_OUT],
+  ["response_lost", Call_EndReason.TIMED_OUT],
   ["revoked_api_key", Call_EndReason.KEY_ENDED],
   ["disabled_api_key", Call_EndReason.KEY_ENDED],
   ["expired_api_key", Call_EndReason.KEY_ENDED],
