@@ -302,7 +302,7 @@ function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Remediable): 
   const left =
     overrun.left <= 0
       ? "nothing is left"
-      : `${amount(overrun.left)} is left and this call may use up to ${amount(overrun.needed)}; ${overrun.remedy}`;
+      : `${amount(overrun.left)} can still be used, and this call may use up to ${amount(overrun.needed)}; ${overrun.remedy}`;
   return `${spent}${left}. It begins anew on ${resets} (UTC).`;
 }
 

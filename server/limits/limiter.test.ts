@@ -232,7 +232,10 @@ test("what is left of a budget and what a call may use are told to the last digi
   const key = who({ budgets: [{ period: "DAY", costMicros: 1_999, tokens: null }] });
   limiter.admit(key, CALL, "OPENAI").settle({ tokens: 1, costMicros: 1_000 });
   const { publicMessage } = refusal(limiter, key);
-  assert.match(publicMessage, /^Of the budget of \$0\.001999 per day .* \$0\.000999 is left /);
+  assert.match(
+    publicMessage,
+    /^Of the budget of \$0\.001999 per day .* \$0\.000999 can still be used, and this call /,
+  );
   assert.match(publicMessage, /may use up to \$0\.001; /);
 });
 
@@ -247,7 +250,10 @@ test("what a call did not use is free again, and what it used is spent until the
     for (let i = 0; i < 5; i++)
       limiter.admit(key, CALL, "OPENAI").settle({ tokens: 90, costMicros: 0 });
     const fault = refusal(limiter, key);
-    assert.match(fault.publicMessage, /50 tokens is left and this call may use up to 100 tokens/);
+    assert.match(
+      fault.publicMessage,
+      /50 tokens can still be used, and this call may use up to 100 tokens/,
+    );
     assert.deepEqual(used(limiter, key), { tokens: 450, costMicros: 0 });
     clock.advance(days * DAY_MS - DAY_MS / 2 - 1);
     assert.equal(admits(limiter, key), "budget_exceeded", period);
