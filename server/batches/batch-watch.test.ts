@@ -465,6 +465,17 @@ function memoryOf(outside: Outside): Set<string> {
   return memory;
 }
 
+/** A watch that has begun, with all around it, and what the server knows of responses in memory. */
+async function watchingResponses() {
+  const outside = new Outside();
+  const clock = clockAt();
+  const aside: string[] = [];
+  const watch = watchOf(outside, clock, aside);
+  const memory = memoryOf(outside);
+  await watch.start();
+  return { outside, clock, aside, watch, memory };
+}
+
 async function passing(clock: FakeClock, ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= LOOK_PAUSE_MIN_MS) {
     await settle();
@@ -474,12 +485,7 @@ async function passing(clock: FakeClock, ms: number): Promise<void> {
 }
 
 test("a response is looked for a minute after it was begun and counts once, though nobody asks for it", async () => {
-  const outside = new Outside();
-  const clock = clockAt();
-  const aside: string[] = [];
-  const watch = watchOf(outside, clock, aside);
-  const memory = memoryOf(outside);
-  await watch.start();
+  const { outside, clock, aside, watch, memory } = await watchingResponses();
   memory.add("r1");
   const noted = watch.goesOn(responseOf("r1", clock.now()));
   assert.deepEqual(aside, ["r1"], "nothing else may use that meanwhile");
@@ -499,12 +505,7 @@ test("a response is looked for a minute after it was begun and counts once, thou
 });
 
 test("a response that its caller was told of is asked for no more, and what was set aside is free", async () => {
-  const outside = new Outside();
-  const clock = clockAt();
-  const aside: string[] = [];
-  const watch = watchOf(outside, clock, aside);
-  const memory = memoryOf(outside);
-  await watch.start();
+  const { outside, clock, aside, watch, memory } = await watchingResponses();
   const response = responseOf("r1", clock.now());
   memory.add("r1");
   // As soon as it was made, before the store has it.
@@ -523,12 +524,7 @@ test("a response that its caller was told of is asked for no more, and what was 
 });
 
 test("a response of which its caller is told while it is looked at does not count twice", async () => {
-  const outside = new Outside();
-  const clock = clockAt();
-  const aside: string[] = [];
-  const watch = watchOf(outside, clock, aside);
-  const memory = memoryOf(outside);
-  await watch.start();
+  const { outside, clock, aside, watch, memory } = await watchingResponses();
   memory.add("r1");
   await watch.goesOn(responseOf("r1", clock.now()));
   outside.look = () => {
@@ -606,12 +602,7 @@ test("a response that does not end is asked for every few minutes, and given up 
 });
 
 test("a response that is gone counts as what was set aside, or where its call counted, no more", async () => {
-  const outside = new Outside();
-  const clock = clockAt();
-  const aside: string[] = [];
-  const watch = watchOf(outside, clock, aside);
-  const memory = memoryOf(outside);
-  await watch.start();
+  const { outside, clock, aside, watch, memory } = await watchingResponses();
   outside.look = () => ({ kind: "MISSED", problem: "the response: HTTP 404", use: undefined });
   memory.add("r1").add("r2");
   await watch.goesOn(responseOf("r1", clock.now()));

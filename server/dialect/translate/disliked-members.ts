@@ -10,10 +10,9 @@ const LEFT_OUT: Partial<Readonly<Record<Dislike, readonly string[]>>> = {
   STOP: ["stop"],
 };
 
-/** The names of what a request for a chat completion should not have. */
-function dislikedNames(dislikes: ReadonlySet<Dislike>, isOther: boolean): readonly string[] {
-  const left = isOther ? [...dislikes].flatMap((each) => LEFT_OUT[each] ?? []) : [];
-  return dislikes.has("OLDER_LIMIT") ? [...left, OLDER_LIMIT] : left;
+/** What a request for a chat completion goes without. */
+function leftOutOf(dislikes: ReadonlySet<Dislike>, isOther: boolean): readonly string[] {
+  return isOther ? [...dislikes].flatMap((each) => LEFT_OUT[each] ?? []) : [];
 }
 
 /** False where the request has nothing of it. `isOther`: see below. */
@@ -22,7 +21,9 @@ export function namesDisliked(
   dislikes: ReadonlySet<Dislike>,
   isOther: boolean,
 ): boolean {
-  return dislikedNames(dislikes, isOther).some((name) => body.includes(`"${name}"`));
+  const left = leftOutOf(dislikes, isOther);
+  const names = dislikes.has("OLDER_LIMIT") ? [...left, OLDER_LIMIT] : left;
+  return names.some((name) => body.includes(`"${name}"`));
 }
 
 /**
@@ -39,7 +40,7 @@ export function withoutDisliked(
   const given = parseObject(utf8(body));
   if (given === undefined) return body;
   const renames = dislikes.has("OLDER_LIMIT");
-  const left = dislikedNames(dislikes, isOther).filter((name) => name !== OLDER_LIMIT);
+  const left = leftOutOf(dislikes, isOther);
   const kept = Object.entries(given).filter(([name]) => !left.includes(name));
   return Buffer.from(writeJson(Object.fromEntries(renames ? withNewerLimit(kept, given) : kept)));
 }

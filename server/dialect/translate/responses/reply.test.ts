@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { CALL } from "../../../../test/support/call-facts.js";
-import type { Tool } from "../conversation.js";
+import { CALL, PATCH, RUN } from "../../../../test/support/call-facts.js";
 import type { JsonObject } from "../json.js";
 import { type Reply, type ReplyPart, stopped } from "../reply.js";
 import type { KeptResponse } from "../kept-response.js";
@@ -15,18 +14,6 @@ import {
 } from "./reply.js";
 
 const USAGE = { input: 9, output: 5, cacheRead: 3, cacheWrite: 0, reasoning: 4 };
-const PATCH: Tool = {
-  name: "patch",
-  description: undefined,
-  schema: undefined,
-  strict: undefined,
-  asDeclared: { name: "patch", namespace: "", custom: true },
-};
-const RUN: Tool = {
-  ...PATCH,
-  name: "shell__run",
-  asDeclared: { name: "run", namespace: "shell", custom: false },
-};
 const THOUGHT = { kind: "THINKING", text: "", signature: undefined, redacted: false } as const;
 const USE = { kind: "TOOL_CALL", id: "t1", name: "run", args: "", signature: undefined } as const;
 

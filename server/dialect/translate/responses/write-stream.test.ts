@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { CALL } from "../../../../test/support/call-facts.js";
-import type { Tool } from "../conversation.js";
+import { CALL, PATCH, RUN } from "../../../../test/support/call-facts.js";
 import type { JsonObject } from "../json.js";
 import type { Block, SaidStep, StopKind } from "../reply.js";
 import type { KeptResponse } from "../kept-response.js";
@@ -13,18 +12,6 @@ const START: SaidStep = { kind: "START", id: "r1", model: "m", usage: undefined 
 const CLOSE: SaidStep = { kind: "CLOSE" };
 const USE = { kind: "TOOL_CALL", id: "t1", name: "run", signature: undefined } as const;
 const PROBLEM = { httpStatus: 502, code: "c", message: "no", detail: "no", requestId: "r" };
-const PATCH: Tool = {
-  name: "patch",
-  description: undefined,
-  schema: undefined,
-  strict: undefined,
-  asDeclared: { name: "patch", namespace: "", custom: true },
-};
-const RUN: Tool = {
-  ...PATCH,
-  name: "shell__run",
-  asDeclared: { name: "run", namespace: "shell", custom: false },
-};
 
 /** A block that is said in these pieces. */
 function said(block: Block, ...texts: readonly string[]): SaidStep[] {
