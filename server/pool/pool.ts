@@ -292,7 +292,8 @@ export class Pool {
     request: LeaseRequest,
     { scope, nowMs }: { scope: Scope; nowMs: number },
   ): Lease {
-    const { tried } = request;
+    const { tried, principal } = request;
+    slot.origin.callers.note(principal.ownerId, nowMs);
     const backMs = homeBackMs({ slot, set, target }, nowMs);
     if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, backMs - nowMs);
     noteUse(this.strategyOf(target.provider.id), set, slot);
