@@ -251,7 +251,7 @@ export class KeyRegistry {
       health: condition.state,
       blocked: condition.restsUntilMs !== null,
       quotaSpent: quotaUntil !== null,
-      probing: condition.onProof && slot.prover !== null,
+      probing: slot.prover !== null,
     });
     this.#count(slot, -1);
     const { place: placeBefore, standing: standingBefore } = slot;
