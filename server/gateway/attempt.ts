@@ -337,7 +337,7 @@ export class Attempt implements RoundTripListener {
       summaryOption.refusedBy(lease.target.provider);
     } else if (this.#refusesThoughts(options.passage, failure)) {
       this.#isThoughtless = true;
-    } else if (!this.#isInChat && this.#mayBeSaidInChat(options.passage, failure)) {
+    } else if (this.#mayBeSaidInChat(options.passage, failure)) {
       this.#isInChat = true;
     } else if (!this.#learnsDislike(options.passage, failure)) {
       const asked = options.passage.form;
