@@ -8,7 +8,7 @@ import {
   STRATEGIES,
 } from "./allocation.js";
 import { OWN, SUPER, World, keys, result } from "../../test/support/pool-world.js";
-import { aPrincipal, aProviderKey, aRoute } from "../../test/support/records.js";
+import { aProvider, aPrincipal, aProviderKey, aRoute } from "../../test/support/records.js";
 
 test("a super key draws on the public keys of all owners and never on a private one, not even its owner's", () => {
   const world = new World([
@@ -311,7 +311,7 @@ test("loading again replaces what is known and keeps what calls have shown", () 
   world.pool.load({ keys: keys(2), users, providers: [] }, new Map());
   world.fails("no_public_token");
   for (const enabled of [true, false]) {
-    const providers = [{ id: "prv_test", enabled }];
+    const providers = [aProvider("prv_test", { enabled })];
     world.pool.load({ keys: keys(2), users: [], providers }, new Map());
     if (enabled) world.call();
     else world.fails("no_public_token");
