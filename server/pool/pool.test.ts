@@ -119,7 +119,7 @@ test("a call moves on through the tiers past what it has tried", () => {
   const world = new World([aProviderKey("pk_1"), aProviderKey("pk_2", { tier: "BACKUP" })]);
   assert.equal(world.lease({ tried: ["pk_1"] }).providerKey.id, "pk_2");
   const fault = world.fails("no_public_token", { tried: ["pk_1", "pk_2"] });
-  assert.match(fault.publicMessage, /All 2 that could be tried failed/);
+  assert.match(fault.publicMessage, /Both that could be tried failed/);
 });
 
 test("the second target of a route serves only when the first has no key left in any tier", () => {
