@@ -1,5 +1,6 @@
 import type { Estimate, Used } from "../core/call.js";
 import type { Budget, Limits } from "../core/limits.js";
+import { numberOf } from "../core/number-of.js";
 import type { Period } from "../core/period.js";
 import { BudgetAccount, type Overrun, type Reservation } from "./budget-account.js";
 import type { LimitState } from "./headers.js";
@@ -143,17 +144,20 @@ export class LimitSubject {
     let last: Refusal | null = null;
     const { concurrency, requestsPerMinute, tokensPerMinute } = limits;
     if (concurrency !== null && this.#inFlight + this.#unheld >= concurrency) {
-      last = this.#rateRefusal(`${concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
+      last = this.#rateRefusal(
+        numberOf(concurrency, "concurrent request"),
+        CONCURRENCY_RETRY_SECONDS,
+      );
     }
     if (requestsPerMinute !== null) {
       const waitMs = this.#requests.waitMs(1, requestsPerMinute, now.monotonicMs);
-      const what = `${requestsPerMinute} requests per minute`;
+      const what = `${numberOf(requestsPerMinute, "request")} per minute`;
       if (waitMs > 0) last = longer(last, this.#rateRefusal(what, waitMs / 1000));
     }
     if (tokensPerMinute !== null) {
       const held = tokensHeld(estimate, tokensPerMinute);
       const waitMs = this.#tokens.waitMs(held, tokensPerMinute, now.monotonicMs);
-      const what = `${tokensPerMinute} tokens per minute`;
+      const what = `${numberOf(tokensPerMinute, "token")} per minute`;
       if (waitMs > 0) last = longer(last, this.#rateRefusal(what, waitMs / 1000));
     }
     return last;
@@ -297,7 +301,7 @@ function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Remediable): 
 }
 
 function tokensAsText(tokens: number): string {
-  return `${tokens} tokens`;
+  return numberOf(tokens, "token");
 }
 
 /** To the last digit: what is left and what is needed would often look the same if rounded. */

@@ -63,7 +63,7 @@ for (const outage of OUTAGES) {
     assert.equal(told.retryAfterSeconds, 1);
     const isAway = outage.more.unsent ?? outage.outcome === "UNREACHABLE";
     const why = isAway ? "cannot be reached" : "has no room for this model";
-    assert.ok(told.publicMessage.endsWith(` now. Their provider ${why}.`), told.publicMessage);
+    assert.ok(told.publicMessage.endsWith(` now. The provider ${why}.`), told.publicMessage);
     for (let i = 0; i < 9; i++) assert.equal(world.call("OK", { route: BOTH }), "pk_else");
   });
 

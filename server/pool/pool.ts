@@ -372,7 +372,7 @@ export class Pool {
   }
 
   #blameFor(lease: KeyLease, result: LeaseResult): Blame {
-    if (result.outcome === "OK" && !lease.origin.isTroubled) return "KEY";
+    if (lease.isMoved || (result.outcome === "OK" && !lease.origin.isTroubled)) return "KEY";
     return blameFor(lease, result, { policy: this.#allocation, logger: this.#logger });
   }
 
