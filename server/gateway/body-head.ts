@@ -96,7 +96,9 @@ const ANTHROPIC_MEMBERS = new WantedMembers([
   "container",
   "thread",
   "speed",
+  "fallbacks",
 ]);
+const FALLBACK_MEMBERS = new WantedMembers(["max_tokens", "speed"]);
 const THREAD_MEMBER = new WantedMembers(["previous_message_id"]);
 // Google takes each name in either spelling.
 const GEMINI_MEMBERS = new WantedMembers([
@@ -263,9 +265,9 @@ function headOfConversation([metadata, ...asking]: MemberSpans, isChange: boolea
 }
 
 function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
-  const [model, stream, tokens, metadata, container, thread, speed] = spans;
+  const [model, stream, tokens, metadata, container, thread, speed, fallbacks] = spans;
   const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
-  return {
+  const head: BodyHead = {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
@@ -281,6 +283,19 @@ function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
     serviceTier: tierNamed(readString(body, speed)),
     tools: undefined,
   };
+  return fallbacks === undefined ? head : withFallbacks(body, head, fallbacks);
+}
+
+/** Anthropic's own may be let make more, and faster, than the model that is asked first. */
+function withFallbacks(body: Buffer, head: BodyHead, fallbacks: Span): BodyHead {
+  let { serviceTier } = head;
+  let bound = head.maxOutputTokens ?? Infinity;
+  for (const fallback of scanElements(body, fallbacks)) {
+    const [tokens, speed] = scanMember(body, fallback, FALLBACK_MEMBERS);
+    bound = Math.max(bound, boundOf(body, tokens));
+    serviceTier ??= tierNamed(readString(body, speed));
+  }
+  return { ...head, maxOutputTokens: bound < Infinity ? bound : undefined, serviceTier };
 }
 
 /** The id of the message from which a thread goes on; empty where there is none, or one begins. */
