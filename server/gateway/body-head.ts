@@ -96,7 +96,9 @@ const ANTHROPIC_MEMBERS = new WantedMembers([
   "container",
   "thread",
   "speed",
+  "fallbacks",
 ]);
+const FALLBACK_MEMBERS = new WantedMembers(["max_tokens", "speed"]);
 const THREAD_MEMBER = new WantedMembers(["previous_message_id"]);
 // Google takes each name in either spelling.
 const GEMINI_MEMBERS = new WantedMembers([
@@ -114,14 +116,28 @@ const GENERATION_MEMBERS = new WantedMembers([
 const USER_MEMBER = new WantedMembers(["user_id"]);
 const INCLUDE_MEMBER = new WantedMembers(["include_usage"]);
 
-/** Whose members are looked for: a dialect's, or those of a Gemini request that names its model as a resource. */
-export type BodyMembers = Dialect | "RESOURCE";
+// OpenAI's first, then those with which Mistral asks a model at the same path.
+const CONVERSATION_MEMBERS = new WantedMembers([
+  "metadata",
+  "inputs",
+  "agent_id",
+  "tool_confirmations",
+  "completion_args",
+]);
+
+/**
+ * Whose members are looked for: a dialect's, those of a Gemini request that names its model as a resource, or those of a
+ * conversation that begins or is changed.
+ */
+export type BodyMembers = Dialect | "RESOURCE" | "CONVERSATION" | "CHANGED_CONVERSATION";
 
 const MEMBERS: Readonly<Record<BodyMembers, WantedMembers>> = {
   OPENAI: OPENAI_MEMBERS,
   ANTHROPIC: ANTHROPIC_MEMBERS,
   GEMINI: GEMINI_MEMBERS,
   RESOURCE: MODEL_MEMBER,
+  CONVERSATION: CONVERSATION_MEMBERS,
+  CHANGED_CONVERSATION: CONVERSATION_MEMBERS,
 };
 
 /** Where the members stand that are looked for. */
@@ -142,6 +158,10 @@ export function headOfJson(
       return headOfGemini(body, spans);
     case "RESOURCE":
       return headOfResource(body, spans);
+    case "CONVERSATION":
+      return headOfConversation(spans, false);
+    case "CHANGED_CONVERSATION":
+      return headOfConversation(spans, true);
     default:
       return unreachable(members);
   }
@@ -230,10 +250,24 @@ function headOfResource(body: Buffer, [span]: MemberSpans): BodyHead {
   return { ...NO_BODY, model, modelSpan: span, modelForm: "RESOURCE" };
 }
 
+/**
+ * A model that was asked here would be asked past allowlists and budgets, and nobody would know what it used. To go on,
+ * Mistral's may need no member at all; it takes no change of OpenAI's.
+ */
+function headOfConversation([metadata, ...asking]: MemberSpans, isChange: boolean): BodyHead {
+  if (asking.some((span) => span !== undefined) || (isChange && metadata === undefined)) {
+    throw new Fault(
+      "invalid_argument",
+      'Conversations are OpenAI\'s here, which have "items" and "metadata" and ask no model: ask for chat completions.',
+    );
+  }
+  return NO_BODY;
+}
+
 function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
-  const [model, stream, tokens, metadata, container, thread, speed] = spans;
+  const [model, stream, tokens, metadata, container, thread, speed, fallbacks] = spans;
   const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
-  return {
+  const head: BodyHead = {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
@@ -249,6 +283,19 @@ function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
     serviceTier: tierNamed(readString(body, speed)),
     tools: undefined,
   };
+  return fallbacks === undefined ? head : withFallbacks(body, head, fallbacks);
+}
+
+/** Anthropic's own may be let make more, and faster, than the model that is asked first. */
+function withFallbacks(body: Buffer, head: BodyHead, fallbacks: Span): BodyHead {
+  let { serviceTier } = head;
+  let bound = head.maxOutputTokens ?? Infinity;
+  for (const fallback of scanElements(body, fallbacks)) {
+    const [tokens, speed] = scanMember(body, fallback, FALLBACK_MEMBERS);
+    bound = Math.max(bound, boundOf(body, tokens));
+    serviceTier ??= tierNamed(readString(body, speed));
+  }
+  return { ...head, maxOutputTokens: bound < Infinity ? bound : undefined, serviceTier };
 }
 
 /** The id of the message from which a thread goes on; empty where there is none, or one begins. */

@@ -389,6 +389,17 @@ test("a key where Google's SDKs put it is answered in Gemini's shapes, under v1 
   }
 });
 
+test("an empty place where Google's SDKs put their key says nothing of who asks", async () => {
+  for (const [path, headers] of [
+    ["/v1/models?key=", {}],
+    ["/v1/models?key=&limit=5", {}],
+    ["/v1/models", { "x-goog-api-key": "" }],
+  ] as const) {
+    const listed = (await (await openai.fetch(path, { headers })).json()) as { object?: string };
+    assert.equal(listed.object, "list", path);
+  }
+});
+
 test("listing models needs a client key", async () => {
   const response = await fetch(`${openai.origin}/v1/models`);
   assert.equal(response.status, 401);

@@ -107,6 +107,16 @@ test("of several bounds the largest is reserved, for a provider reads the one th
   );
 });
 
+test("where a fallback of Anthropic's may make more than the request's own model, that is reserved", async () => {
+  const asked = (fallbacks: string): Promise<number> =>
+    reservedOutput(MESSAGES, `"max_tokens":7,"fallbacks":${fallbacks}`);
+  assert.equal(await asked('[{"model":"a","max_tokens":5},{"model":"b","max_tokens":70}]'), 70);
+  assert.equal(await asked('[{"model":"a","max_tokens":0}]'), CATALOGUE_MAX);
+  for (const none of ['"default"', "null", "[]", '["a"]', '[{"model":"a","max_tokens":null}]']) {
+    assert.equal(await asked(none), 7, none);
+  }
+});
+
 test("a number of choices that no provider takes never makes a reservation smaller", async () => {
   for (const choices of ["-5", "0", "0.1", "1e999", "null"]) {
     assert.equal(await reservedOutput(CHAT, `"max_tokens":70,"n":${choices}`), 70, choices);
