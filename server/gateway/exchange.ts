@@ -419,6 +419,8 @@ export class Exchange
         if (failure !== undefined && toFault(failure).code !== "storage_unavailable") {
           this.#context.logger.error({ call: this.#options.id, err: failure }, "call not recorded");
         }
+        // Where the disk does not take it, the database may.
+        if (record.response !== undefined) this.#context.batches.recorded(record.response);
         onRecord.settle(failure === undefined);
       });
     }
