@@ -178,8 +178,28 @@ const FORM_FIELDS: ReadonlySet<string> = new Set(["model", "stream"]);
 export function headOfForm(body: Buffer, contentType: string): BodyHead {
   const { fields } = readForm(body, contentType, FORM_FIELDS);
   const model = fields.get("model");
-  const stream = /^true$/i.test(fields.get("stream")?.value ?? "");
+  const stream = isTrueField(fields.get("stream")?.value ?? "");
   return { ...NO_BODY, model: model?.value, modelSpan: model?.span, stream };
+}
+
+function isTrueField(value: string): boolean {
+  const word = value.toLowerCase();
+  if (word !== "true" && word !== "false" && word !== "") throw noFlag();
+  return word === "true";
+}
+
+/**
+ * Whether a stream is asked for. Throws Fault `invalid_argument` for anything but a flag: some servers take a `"true"` or
+ * a 1 for one, and such a stream would not have been asked for what it used.
+ */
+function asksStream(body: Buffer, span: Span | undefined): boolean {
+  if (span === undefined || readFalse(body, span) || isNull(body, span)) return false;
+  if (!readTrue(body, span)) throw noFlag();
+  return true;
+}
+
+function noFlag(): Fault {
+  return new Fault("invalid_argument", 'The "stream" of a request must be true or false.');
 }
 
 function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
@@ -206,7 +226,7 @@ function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
-    stream: readTrue(body, stream),
+    stream: asksStream(body, stream),
     eventsFormat: format !== undefined && readString(body, format) === "sse",
     maxOutputTokens: largestBound(body, completion, tokens, output),
     choices: choicesOf(body, n, bestOf) * promptsIn(body, prompt),
@@ -222,7 +242,14 @@ function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
 
 /** Of completions more may be made than are given back. */
 function choicesOf(body: Buffer, n: Span | undefined, bestOf: Span | undefined): number {
-  return Math.max(readCount(body, n) ?? 1, readCount(body, bestOf) ?? 1);
+  return Math.max(choicesAt(body, n), choicesAt(body, bestOf));
+}
+
+/** Google, and others who pass over such things, take a number in quotes as well. */
+function choicesAt(body: Buffer, span: Span | undefined): number {
+  const text = readString(body, span);
+  const count = text === undefined ? readCount(body, span) : Number(text.replaceAll("_", ""));
+  return count !== undefined && count >= 1 ? Math.ceil(count) : 1;
 }
 
 /** Completions are made of each prompt of a list, be it a text or a list of tokens; a list of tokens is one itself. */
@@ -271,7 +298,7 @@ function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
-    stream: readTrue(body, stream),
+    stream: asksStream(body, stream),
     eventsFormat: false,
     maxOutputTokens: largestBound(body, tokens),
     choices: 1,
@@ -321,7 +348,7 @@ function headOfGemini(body: Buffer, [camel, snake, tier, tierToo]: MemberSpans):
     config,
     GENERATION_MEMBERS,
   );
-  const choices = Math.max(readCount(body, candidates) ?? 1, readCount(body, candidatesToo) ?? 1);
+  const choices = Math.max(choicesAt(body, candidates), choicesAt(body, candidatesToo));
   const maxOutputTokens = largestBound(body, tokens, tokensToo);
   return { ...NO_BODY, maxOutputTokens, choices, serviceTier };
 }

@@ -35,6 +35,7 @@ import {
   type ReplyPart,
 } from "./counted.js";
 import { HTTP_STATUS } from "./fault-status.js";
+import type { NamedRoom } from "./named-room.js";
 import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
@@ -89,6 +90,8 @@ export class CallBook implements CountedCall {
   /** A provider has begun something that it may bill, and has not said that it came to nothing. */
   mayBeBilled = false;
   requestBytes = 0;
+  /** Of a request that may name earlier responses. */
+  named: NamedRoom | undefined;
   firstByteMs: number | null = null;
 
   constructor({ context, id, match, path, ip }: BookOptions) {

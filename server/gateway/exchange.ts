@@ -186,6 +186,7 @@ export class Exchange
     this.#book.markFirstByte();
     this.#trials?.settle();
     this.#intake.releaseBody();
+    this.#book.named?.release();
   }
 
   onBegun(): void {
@@ -445,6 +446,7 @@ export class Exchange
     this.#isOver = true;
     this.#intake.leave();
     this.#trials?.settle();
+    this.#book.named?.release();
     this.#context.streamRoom.delete(this);
     const { onOver } = this.#options;
     if (this.#onRecord === undefined) onOver(this);

@@ -131,6 +131,22 @@ test("every choice counts, where the model alone bounds the output too", async (
   assert.equal(await reservedOutput(GENERATE, config), 3 * CATALOGUE_MAX);
 });
 
+test("choices in quotes count, as Google and lenient servers take them", async () => {
+  for (const three of ['"3"', '" 3 "', '"3.0"', String.raw`"\u0033"`, '"0_3"']) {
+    assert.equal(await reservedOutput(CHAT, `"max_tokens":70,"n":${three}`), 210, three);
+    const config = `"generationConfig":{"maxOutputTokens":70,"candidateCount":${three}}`;
+    assert.equal(await reservedOutput(GENERATE, config), 210, three);
+  }
+  assert.equal(
+    await reservedOutput(COMPLETIONS, `"prompt":"a","max_tokens":70,"best_of":"2"`),
+    140,
+  );
+  for (const none of ['"x"', '""', '"-3"', '"Infinity"', "[3]", "true"]) {
+    const output = await reservedOutput(CHAT, `"max_tokens":70,"n":${none}`);
+    assert.ok(output === 70 || output === 1_000_000_000, none);
+  }
+});
+
 test("a call reserves what it may cost at most, whichever model of its fallback chain serves it", async () => {
   const { sink, router } = gateway;
   sink.outputPrices["stub1"] = 1000;
