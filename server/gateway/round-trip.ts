@@ -2,7 +2,6 @@ import type { TokenUsage } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
 import { replyEvents } from "../dialect/reply-events.js";
-import { wholeOfEvents } from "../dialect/whole-of-events.js";
 import { mayTellError } from "../dialect/told-errors.js";
 import { LONG_BYTES_MIN } from "../dialect/translate/thread/long-translations.js";
 import type { FollowUp, ReplyFacts } from "../dialect/translate/translator.js";
@@ -17,6 +16,7 @@ import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { showsResponse } from "./endpoints.js";
 import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
+import { joinedReply } from "./joined-reply.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
 import {
@@ -120,9 +120,11 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   onLent(chunk: Buffer): boolean {
-    if (this.#over || this.#decoder !== undefined || this.#relay === undefined) return false;
+    if (this.#over || this.#decoder !== undefined) return false;
     try {
-      return this.#relay.pushLent(chunk);
+      if (this.#relay !== undefined) return this.#relay.pushLent(chunk);
+      if (this.#collected !== undefined) this.#collect(this.#collected, chunk, true);
+      return true;
     } catch (thrown) {
       this.#bug(thrown);
       return true;
@@ -138,7 +140,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     if (this.#over) return true;
     try {
       if (this.#relay !== undefined) return this.#relay.push(chunk);
-      return this.#collected === undefined || this.#collect(this.#collected, chunk);
+      return this.#collected === undefined || this.#collect(this.#collected, chunk, false);
     } catch (thrown) {
       this.#bug(thrown);
       return true;
@@ -194,7 +196,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const dropsLimits = (book.ticket?.headers ?? "") !== "";
     const head = readReplyHead(httpStatus, lines, dropsLimits);
     hideKey(head, this.options.secret);
-    const collected = new CollectedReply(head, bodyRoom, principal);
+    const collected = new CollectedReply(head, bodyRoom, principal, this.options);
     this.#collected = collected;
     if (!this.#unpack(head)) {
       this.#refuseUnread(this.#garbage("a reply in an encoding that was not asked for"));
@@ -230,10 +232,10 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   // A body that is collected.
 
-  #collect(collected: CollectedReply, chunk: Buffer): boolean {
+  #collect(collected: CollectedReply, chunk: Buffer, lent: boolean): boolean {
     const { translation, streamed, call } = this.options;
     const { limits } = call.context;
-    const hasRoom = collected.push(chunk);
+    const hasRoom = collected.push(chunk, lent);
     if (collected.isRefusal) {
       if (collected.bytes > limits.errorReplyBytesMax) this.#judge(collected);
       return true;
@@ -267,12 +269,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   /** A stream that was not asked for becomes the reply that was. */
   #joinEvents(head: ReplyHead, stream: Buffer): void {
-    const { codec, form } = this.options.passage;
-    const watch = codec.watch(form, true);
-    watch.push(stream);
-    const error = watch.failure();
-    const isWhole = watch.finished || watch.completeWithout();
-    const reply = isWhole && error === undefined ? wholeOfEvents(stream, form) : undefined;
+    const { error, reply } = joinedReply(this.options.passage, stream);
     if (error !== undefined) this.#refuse(toldInside(this.options, error));
     else if (reply !== undefined) this.#readReply(jsonHead(head), reply);
     else this.#refuse(this.#garbage("a stream that was not asked for, which is no whole reply"));
@@ -355,18 +352,14 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const { context, principal } = this.options.call;
     this.#leaveTranslation = context.longTranslations.reply(principal, facts, reply.body, {
       onTranslated: (answer) => {
-        try {
+        this.#guarded(() => {
           this.#give(reply, answer);
-        } catch (thrown) {
-          this.#bug(thrown);
-        }
+        });
       },
       onFailed: (thrown) => {
-        try {
+        this.#guarded(() => {
           this.#untranslated(thrown);
-        } catch (bug) {
-          this.#bug(bug);
-        }
+        });
       },
     });
   }
@@ -480,6 +473,15 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   #refuse(failure: AttemptFailure): void {
     this.abort();
     this.options.listener.onRefused(this, failure);
+  }
+
+  /** What goes on when something has been done elsewhere. */
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (thrown) {
+      this.#bug(thrown);
+    }
   }
 
   #bug(thrown: unknown): void {
