@@ -1,7 +1,6 @@
 import type { TokenUsage } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
-import { replyEvents } from "../dialect/reply-events.js";
 import { mayTellError } from "../dialect/told-errors.js";
 import { LONG_BYTES_MIN } from "../dialect/translate/thread/long-translations.js";
 import type { FollowUp, ReplyFacts } from "../dialect/translate/translator.js";
@@ -16,7 +15,7 @@ import { CollectedReply } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { showsResponse } from "./endpoints.js";
 import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
-import { joinedReply } from "./joined-reply.js";
+import { later } from "./later-work.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
 import {
@@ -28,6 +27,7 @@ import {
   type ReplyHead,
 } from "./reply-head.js";
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "./reply-look.js";
+import { reshape, type Reshaping, streamEnd } from "./reshaped-reply.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 import { refusedInside, refusedOverHttp, taskRefused, toldInside } from "./trip-failure.js";
 import { mayAskOtherwise } from "./ways-of-asking.js";
@@ -64,8 +64,8 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   #relay: Relay | undefined;
   /** Runs until a refusal is judged without the rest of its body. */
   #patience: Timer | undefined;
-  /** Gives up the translation of a long reply. */
-  #leaveTranslation: (() => void) | undefined;
+  /** Gives up what a long reply is being made into. */
+  #leaveWork: (() => void) | undefined;
   /** Its end has been told, or it was given up: whatever still comes is passed over. */
   #over = false;
 
@@ -82,7 +82,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   abort(): void {
     this.#over = true;
     this.#patience?.cancel();
-    this.#leaveTranslation?.();
+    this.#leaveWork?.();
     this.#decoder?.destroy();
     this.flight?.abort();
     this.#collected?.clear();
@@ -269,10 +269,14 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   /** A stream that was not asked for becomes the reply that was. */
   #joinEvents(head: ReplyHead, stream: Buffer): void {
-    const { error, reply } = joinedReply(this.options.passage, stream);
+    const { error, isWhole } = streamEnd(this.options.passage, stream);
+    const use = (reply: Buffer | undefined): void => {
+      if (reply !== undefined) this.#readReply(jsonHead(head), reply);
+      else this.#refuse(this.#garbage("a stream that was not asked for, which is no whole reply"));
+    };
     if (error !== undefined) this.#refuse(toldInside(this.options, error));
-    else if (reply !== undefined) this.#readReply(jsonHead(head), reply);
-    else this.#refuse(this.#garbage("a stream that was not asked for, which is no whole reply"));
+    else if (isWhole) this.#reshape("WHOLE", stream, use);
+    else use(undefined);
   }
 
   /** Judges a refusal by what has come of it. */
@@ -326,15 +330,23 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   /** A whole reply where a stream was asked for becomes one. */
   #giveEvents(reply: WholeReply): void {
     const { passage, translation, usageWanted } = this.options;
-    const events = replyEvents(reply.body, passage.form);
-    if (events !== undefined) {
-      // A whole reply tells usage unasked, and a stream does not.
-      const strips = passage.form === "CHAT" && !usageWanted;
-      const relay = this.#startRelay(eventsHead(reply.head), strips);
-      relay.push(events);
-      this.#endStream(relay);
-    } else if (translation === undefined) this.#giveAnswer(reply, NO_FILES);
-    else this.#refuse(this.#garbage("no stream"));
+    this.#reshape("EVENTS", reply.body, (events) => {
+      if (events !== undefined) {
+        // A whole reply tells usage unasked, and a stream does not.
+        const strips = passage.form === "CHAT" && !usageWanted;
+        const relay = this.#startRelay(eventsHead(reply.head), strips);
+        relay.push(events);
+        this.#endStream(relay);
+      } else if (translation === undefined) this.#giveAnswer(reply, NO_FILES);
+      else this.#refuse(this.#garbage("no stream"));
+    });
+  }
+
+  #reshape(to: Reshaping["to"], body: Buffer, use: (made: Buffer | undefined) => void): void {
+    const { call, passage } = this.options;
+    const onBug = this.#bug.bind(this);
+    const listener = { onMade: use, onFailed: onBug, onBug };
+    this.#leaveWork = reshape(call, { to, form: passage.form, body }, listener) ?? this.#leaveWork;
   }
 
   #giveAnswer(reply: WholeReply, files: readonly Buffer[]): void {
@@ -350,18 +362,15 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   /** Once the reply is translated, which is too long to wait for. */
   #giveLater(reply: WholeReply, facts: ReplyFacts): void {
     const { context, principal } = this.options.call;
-    this.#leaveTranslation = context.longTranslations.reply(principal, facts, reply.body, {
-      onTranslated: (answer) => {
-        this.#guarded(() => {
-          this.#give(reply, answer);
-        });
+    const { body } = reply;
+    const listener = later<Buffer>({
+      onMade: (answer) => {
+        this.#give(reply, answer);
       },
-      onFailed: (thrown) => {
-        this.#guarded(() => {
-          this.#untranslated(thrown);
-        });
-      },
+      onFailed: this.#untranslated.bind(this),
+      onBug: this.#bug.bind(this),
     });
+    this.#leaveWork = context.longTranslations.reply(principal, facts, body, listener);
   }
 
   #give({ head, body, tokens }: WholeReply, answer: Buffer): void {
@@ -473,15 +482,6 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   #refuse(failure: AttemptFailure): void {
     this.abort();
     this.options.listener.onRefused(this, failure);
-  }
-
-  /** What goes on when something has been done elsewhere. */
-  #guarded(step: () => void): void {
-    try {
-      step();
-    } catch (thrown) {
-      this.#bug(thrown);
-    }
   }
 
   #bug(thrown: unknown): void {

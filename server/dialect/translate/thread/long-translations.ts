@@ -12,7 +12,7 @@ import type { CallInput, TranslatedRequest } from "../request-translation.js";
 import type { Target } from "../side.js";
 import type { ReplyFacts } from "../translator.js";
 import { beginThread, type Thread, type ThreadListener } from "./thread.js";
-import { answerFrom, type Done, received, type Said, type Work } from "./works.js";
+import { answerFrom, type Done, received, type Reshaping, type Said, type Work } from "./works.js";
 
 /** What is longer is translated by the thread. Of so much the event loop would be held for some milliseconds. */
 export const LONG_BYTES_MIN = 256 * 1024;
@@ -144,6 +144,27 @@ export class LongTranslations {
       memory,
       end: (done) => {
         if (done.kind === "OWN") listener.onTranslated(done.body);
+      },
+      fail: (thrown) => {
+        listener.onFailed(thrown);
+      },
+      isGivenUp: false,
+    });
+  }
+
+  /** As above, of a reply in the shape that was not asked for: see `reshaped`. */
+  reshape(
+    holder: Holder,
+    { body, ...asked }: Reshaping,
+    listener: TranslationListener<Buffer | undefined>,
+  ): () => void {
+    return this.#add({
+      holder,
+      body,
+      work: (copy) => ({ kind: "RESHAPING", body: copy, asked }),
+      memory: undefined,
+      end: (done) => {
+        if (done.kind === "RESHAPING") listener.onTranslated(done.body);
       },
       fail: (thrown) => {
         listener.onFailed(thrown);
