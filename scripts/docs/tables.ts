@@ -99,10 +99,9 @@ function metrics(): string {
     ...traceMetrics(never),
     ...processMetrics(never),
   ];
-  return table(
-    ["metric", "type", "meaning"],
-    families.map(({ name, type, help }) => [code(name), type, help]),
-  );
+  return families
+    .map(({ name, type, help }) => bullet(`${code(name)}, ${type}: ${help}`))
+    .join("\n");
 }
 
 function rpcTables(root: string): string {
