@@ -1,3 +1,4 @@
+import { presetProviders } from "../../server/catalog/presets.js";
 import { UNLIMITED } from "../../server/core/limits.js";
 import { POLICY, type Caller } from "../../server/keys/policy-table.js";
 import { SETTINGS } from "../../server/keys/settings-table.js";
@@ -31,6 +32,7 @@ export const TABLES: Readonly<Record<string, (root: string) => string>> = {
   constants: namedLimits,
   metrics,
   endpoints,
+  presets,
   errors,
   errorTypes,
   reasons,
@@ -40,6 +42,8 @@ export const TABLES: Readonly<Record<string, (root: string) => string>> = {
   keys: keyTable,
   losses,
 };
+
+const NAMES = { OPENAI: "OpenAI's dialect", ANTHROPIC: "Anthropic's", GEMINI: "Gemini's" } as const;
 
 function options(): string {
   return OPTIONS.map((option) => {
@@ -83,6 +87,14 @@ function settings(root: string): string {
 /** It stands beside the name. */
 function withoutDefault(meaning: string): string {
   return meaning.replace(/ Default [^.;]+(?:\.|;(?= ))/, "");
+}
+
+function presets(): string {
+  return presetProviders(0)
+    .map(({ slug, dialect, description }) =>
+      bullet(`${code(slug)} (${NAMES[dialect]}): ${description}`),
+    )
+    .join("\n");
 }
 
 function metrics(): string {
