@@ -18,13 +18,16 @@ export function losses(): string {
     const lists = ways.map((way) => {
       const own = ALL.filter((loss) => loss.outcome === outcome && loss.way === way);
       return sublist(
-        way,
-        own.map(({ what, why }) => `${what}. ${why}`),
+        `**${way}**`,
+        own.map(({ what, why }) => `${what}. ${why}`.replaceAll(MEMBER, "`$1`")),
       );
     });
     return `### ${heading}\n\n${lists.filter((list) => list !== "").join("\n")}`;
   }).join("\n\n");
 }
+
+/** A member of a request, or a value of one. */
+const MEMBER = /"([\w./-]+:?)"/g;
 
 /** The general ways first, then those from each form, then those to each. */
 function rankOf(way: string): number {
