@@ -4,6 +4,7 @@ import { CautiousTime } from "../core/cautious-time.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { MINUTE_MS } from "../core/durations.js";
 import { toFault } from "../core/fault.js";
+import type { ResponseNews } from "../core/finished-call.js";
 import type { Logger } from "../core/logger.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { FoundBatch, Look } from "./batch-look.js";
@@ -19,6 +20,8 @@ import {
   RESPONSE_PAUSE_MAX_MS,
   SEEK_MAX_MS,
 } from "./limits.js";
+
+type BatchName = Pick<Batch, "scope" | "batchId">;
 
 /** Where batches are kept until they are counted. */
 export interface BatchStore {
@@ -40,8 +43,8 @@ export interface BatchStore {
   putOff(number: number, lookAt: number, misses: number): Promise<void>;
   keepRecords(number: number, records: readonly CallRecord[]): Promise<void>;
   counted(number: number): Promise<void>;
-  /** As `counted`, by its name; answers the number of its row. */
-  told(batch: Pick<Batch, "scope" | "batchId">): Promise<number | undefined>;
+  /** Of its row, whether it is counted or not. */
+  numberOf(batch: BatchName): Promise<number | undefined>;
 }
 
 export interface BatchWatchOptions {
@@ -53,6 +56,8 @@ export interface BatchWatchOptions {
   readonly look: (batch: OpenBatch, signal: AbortSignal) => Promise<Look>;
   /** Puts on record what is not there yet; resolves when the ledger has all of it. */
   readonly record: (records: readonly CallRecord[]) => Promise<void>;
+  /** Resolves when the store has what the calls on record make known of responses. */
+  readonly recorded: () => Promise<void>;
   /** Whether what a batch used is still to be counted; who has said so once does not say so again. */
   readonly take: (batch: OpenBatch) => boolean;
   /** Sets aside what a batch may use; what comes back gives it back. */
@@ -88,8 +93,10 @@ export class BatchWatch {
   readonly #aside = new Map<number, () => void>();
   /** Numbers of batches that nobody else counts any more, and that are not on their way to the ledger yet. */
   readonly #taken = new Set<number>();
-  /** What goes on after its call is on its way to the store until then, each after the one before. */
-  #noted = Promise.resolve();
+  /** What is set aside for responses that go on and are not in the store yet, by their names. */
+  readonly #unrecorded = new Map<string, () => void>();
+  /** What calls make known of responses is on its way to the store until then. */
+  #noted: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
   #filling: Promise<void> | undefined;
   /** Something has changed since what is due was asked for. */
@@ -133,13 +140,46 @@ export class BatchWatch {
     }
   }
 
-  /** A call has made what goes on after it, and waits for nothing: what that may use is set aside from now on. */
-  async goesOn(batch: Batch): Promise<void> {
-    const giveBack = isNothing(batch.reserved) ? undefined : this.#options.setAside(batch);
-    const noted = this.made(batch);
-    this.#noted = noted;
+  /** A call has made what goes on after it: what that may use is set aside from now on. Answers when it is looked at first. */
+  goesOn(response: Batch): number {
+    const { clock, setAside } = this.#options;
+    if (!isNothing(response.reserved)) {
+      this.#giveBackUnrecorded(response);
+      this.#unrecorded.set(nameOf(response), setAside(response));
+    }
+    return clock.now() + LOOK_PAUSE_MIN_MS;
+  }
+
+  /** What a call makes known of a response is on record with the call, and on its way to the store. */
+  async recorded(news: ResponseNews): Promise<void> {
+    const noted = this.#note(news);
+    this.#noted = Promise.allSettled([this.#noted, noted]);
     await noted;
-    giveBack?.();
+  }
+
+  async #note(news: ResponseNews): Promise<void> {
+    const { store, recorded } = this.#options;
+    if (news.kind === "TOLD") {
+      await recorded();
+      const number = await store.numberOf(news);
+      if (number !== undefined) this.#giveBack({ number });
+      return;
+    }
+    const { response } = news;
+    try {
+      await recorded();
+      const row = await store.find(response.scope, response.batchId);
+      this.#setAside(row?.number, response);
+    } finally {
+      this.#giveBackUnrecorded(response);
+      this.#wake();
+    }
+  }
+
+  #giveBackUnrecorded(response: BatchName): void {
+    const name = nameOf(response);
+    this.#unrecorded.get(name)?.();
+    this.#unrecorded.delete(name);
   }
 
   /** It was made, where `asked` says as what it was asked for before; resolves when it will not be forgotten any more, as far as can be. */
@@ -183,12 +223,6 @@ export class BatchWatch {
     if (batch?.providerId !== providerId) return;
     await store.hasten(batch.number, id, clock.now());
     this.#wake();
-  }
-
-  /** What it used was told to a caller, and counts there. */
-  async told(batch: Pick<Batch, "scope" | "batchId">): Promise<void> {
-    const number = await this.#options.store.told(batch);
-    if (number !== undefined) this.#giveBack({ number });
   }
 
   /** Looks at a batch that is about to be removed, if that is still to be counted. */
@@ -392,6 +426,10 @@ export class BatchWatch {
       this.#unstored.splice(this.#unstored.indexOf(batch), 1);
     }
   }
+}
+
+function nameOf({ scope, batchId }: BatchName): string {
+  return `${scope} ${batchId}`;
 }
 
 function ageMaxMs({ later }: Batch): number {

@@ -4,6 +4,7 @@ import { containerIdIn } from "./kept-ids.js";
 import { isRecord } from "../core/record.js";
 import { firstObject, lastObjectOfEvents, topLevelObject } from "./last-object.js";
 import { firstFacts, NO_FACTS, type ReadFacts, reasonsIn, wholeFacts } from "./reply-facts.js";
+import { secondMessageIn } from "./second-message.js";
 import { nextBoundary } from "./sse.js";
 import { Tail } from "./tail.js";
 import { textShare } from "./text-share.js";
@@ -135,6 +136,10 @@ class AnthropicWatch implements StreamWatch {
 
   opening(events: Buffer): Opening {
     return this.#isEvents ? openingOf(events, isErrorEvent, saysNothing) : "REPLY";
+  }
+
+  brokenAt(events: Buffer): number {
+    return this.#isEvents ? secondMessageIn(events, this.#first) : -1;
   }
 
   push(events: Buffer): void {

@@ -52,6 +52,11 @@ export type Opening = "ERROR" | "NOTHING" | "REPLY";
 export interface StreamWatch {
   /** What all that has come so far says, each piece once and until it says something: after an error another key may still serve. */
   opening(events: Buffer): Opening;
+  /**
+   * Where another reply begins in these events, which have not been pushed, in the midst of the one that is told: that one
+   * broke off before. -1 for nearly all.
+   */
+  brokenAt?(events: Buffer): number;
   /** Takes the next whole events; must be cheap, since it runs on every read. */
   push(events: Buffer): void;
   /** What it keeps of the stream is about to be written over: what it may yet look for there it looks for now. */

@@ -337,11 +337,12 @@ export class Attempt implements RoundTripListener {
       summaryOption.refusedBy(lease.target.provider);
     } else if (this.#refusesThoughts(options.passage, failure)) {
       this.#isThoughtless = true;
-    } else if (!this.#isInChat && this.#mayBeSaidInChat(options.passage, failure)) {
+    } else if (this.#mayBeSaidInChat(options.passage, failure)) {
       this.#isInChat = true;
     } else if (!this.#learnsDislike(options.passage, failure)) {
       const asked = options.passage.form;
-      if (!passages.learn(options.endpoint, lease.target, { asked, failure })) return false;
+      const lesson = { asked, failure, holder: call.principal };
+      if (!passages.learn(options.endpoint, lease.target, lesson)) return false;
     }
     this.#send(options.secret);
     return true;
@@ -366,7 +367,7 @@ export class Attempt implements RoundTripListener {
     const isOther = isOtherModel(call.book.modelAsked, lease.target);
     const dislike = dislikeIn(passage, failure, isOther);
     if (dislike === undefined || this.#dislikes.includes(dislike)) return false;
-    call.context.passages.addDislike(lease.target, dislike);
+    call.context.passages.addDislike(lease.target, dislike, call.principal);
     this.#dislikes = [...this.#dislikes, dislike];
     return true;
   }

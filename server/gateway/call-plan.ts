@@ -173,7 +173,7 @@ function readBodyHead(
   spans: MemberSpans | undefined,
 ): BodyHead {
   const members = membersOf(match, head);
-  if (members === "NONE") return NO_BODY;
+  if (members === "NONE" || (members === "CONVERSATION" && body.length === 0)) return NO_BODY;
   return members === "FORM" ? headOfForm(body, head.contentType) : headOfJson(body, members, spans);
 }
 
@@ -187,6 +187,7 @@ function membersOf(match: Match, head: RequestHead): BodyMembers | "FORM" | "NON
   const { endpoint } = match;
   if (endpoint.method !== "POST") return "NONE";
   if (isForm(match, head)) return "FORM";
+  if (endpoint.isConversation) return match.id === "" ? "CONVERSATION" : "CHANGED_CONVERSATION";
   // Uploads name no model, and a cancellation has no body at all.
   if (endpoint.model === "NONE") return "NONE";
   return endpoint.model === "BODY" && endpoint.dialect === "GEMINI" ? "RESOURCE" : endpoint.dialect;

@@ -1,3 +1,4 @@
+import { Fault } from "../core/fault.js";
 import type { Holder } from "../core/client-key.js";
 import type { FairRoom } from "../core/fair-room.js";
 import { Pieces } from "../core/pieces.js";
@@ -60,4 +61,12 @@ export class CollectedReply {
     this.#room.give(this.#holder, this.#countedBytes);
     this.#countedBytes = 0;
   }
+}
+
+/** The end of a call whose reply cannot be given to its caller. */
+export function tooLargeToTranslate(): Fault {
+  return new Fault(
+    "upstream_error",
+    "The provider's reply is too large to be translated. Ask for less at a time, or with an SDK of the model's own dialect.",
+  );
 }

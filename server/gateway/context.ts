@@ -103,8 +103,8 @@ const NO_BATCHES: Batches = {
   made: () => Promise.resolve(),
   unmade: () => undefined,
   ended: () => undefined,
-  goesOn: () => undefined,
-  told: () => undefined,
+  goesOn: ({ madeAt }) => madeAt,
+  recorded: () => undefined,
   beforeRemoval: () => Promise.resolve(),
 };
 

@@ -186,6 +186,7 @@ export class Exchange
     this.#book.markFirstByte();
     this.#trials?.settle();
     this.#intake.releaseBody();
+    this.#book.named?.release();
   }
 
   onBegun(): void {
@@ -419,6 +420,8 @@ export class Exchange
         if (failure !== undefined && toFault(failure).code !== "storage_unavailable") {
           this.#context.logger.error({ call: this.#options.id, err: failure }, "call not recorded");
         }
+        // Where the disk does not take it, the database may.
+        if (record.response !== undefined) this.#context.batches.recorded(record.response);
         onRecord.settle(failure === undefined);
       });
     }
@@ -443,6 +446,7 @@ export class Exchange
     this.#isOver = true;
     this.#intake.leave();
     this.#trials?.settle();
+    this.#book.named?.release();
     this.#context.streamRoom.delete(this);
     const { onOver } = this.#options;
     if (this.#onRecord === undefined) onOver(this);

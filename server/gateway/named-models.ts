@@ -3,6 +3,7 @@ import { modelOfResource } from "../core/model-resource.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import { isNull, readString, type Span } from "../dialect/json-span.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
+import type { MemberSpans } from "./body-head.js";
 
 const MODEL_MEMBER = new WantedMembers(["model"]);
 /** Where requests name models beside their own: to go on with, or for a tool to ask. */
@@ -20,19 +21,22 @@ const AGAIN_MEMBERS = new WantedMembers([
   "requests",
   "generateContentRequest",
   "generate_content_request",
+  "generationConfig",
+  "generation_config",
 ]);
 
 /**
- * The models that a request of Google's names again whose path names one: it, its parts, or the request whose tokens it
- * counts. Throws Fault `malformed_request`.
+ * The models that a request of Google's names again whose path names one: it, its parts, the request whose tokens it
+ * counts, or what Vertex AI is to choose in the place of the path's. Throws Fault `malformed_request`.
  */
 export function modelsAgain(body: Buffer): readonly string[] {
-  const [model, requests, ...counted] = scanObject(body, AGAIN_MEMBERS);
+  const [model, requests, counted, countedToo, ...configs] = scanObject(body, AGAIN_MEMBERS);
   const parts = requests === undefined ? [] : scanElements(body, requests);
-  const inside = [...parts, ...counted].map((part) =>
+  const inside = [...parts, counted, countedToo].map((part) =>
     part === undefined ? undefined : scanMember(body, part, MODEL_MEMBER)[0],
   );
-  return [model, ...inside].flatMap((span) => {
+  const routed = allAt(body, configs, ROUTED);
+  return [model, ...inside, ...routed].flatMap((span) => {
     const name = readString(body, span);
     return name === undefined ? [] : modelOfResource(name);
   });
@@ -43,6 +47,21 @@ type Way = readonly WantedMembers[];
 
 function way(...steps: readonly (string | readonly string[])[]): Way {
   return steps.map((each) => new WantedMembers(typeof each === "string" ? [each] : each));
+}
+
+const ROUTED = way(
+  ["routingConfig", "routing_config"],
+  ["manualMode", "manual_mode"],
+  ["modelName", "model_name"],
+);
+
+/** What stands at the ends of a way, in whichever spelling: which of two would hold is known to the provider alone. */
+function allAt(body: Buffer, from: MemberSpans, steps: Way): MemberSpans {
+  return steps.reduce(
+    (spans, step) =>
+      spans.flatMap((span) => (span === undefined ? [] : scanMember(body, span, step))),
+    from,
+  );
 }
 
 /** Where a batch has what it asks for. */

@@ -1,5 +1,7 @@
 import { isDashScope } from "../catalog/base-url.js";
-import type { Dialect, Provider, RouteTarget } from "../core/provider.js";
+import type { Holder } from "../core/client-key.js";
+import { FairMap } from "../core/fair-map.js";
+import type { Dialect, RouteTarget } from "../core/provider.js";
 import { CODECS } from "../dialect/codecs.js";
 import {
   DASHSCOPE_IMAGES_PATH,
@@ -14,6 +16,7 @@ import {
   translatorFor,
 } from "../dialect/translate/translator.js";
 import type { Dislike } from "../dialect/translate/side.js";
+import { Addresses, modelAt } from "./addresses.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
@@ -48,6 +51,15 @@ const IMAGE_TASK: Passage = {
   compatible: false,
 };
 
+/** What a refusal may teach. */
+interface Lesson {
+  /** The form in which the call was asked. */
+  readonly asked: StreamForm;
+  readonly failure: AttemptFailure;
+  /** Whose call it was. */
+  readonly holder: Holder;
+}
+
 /** A passage that was made already. */
 interface Known {
   readonly dialect: Dialect;
@@ -57,21 +69,11 @@ interface Known {
   readonly passage: Passage | undefined;
 }
 
-/** Models known to be served by OpenAI's Responses API alone, to call tools there alone, or to want their thoughts back. */
+/**
+ * Models known to be served by OpenAI's Responses API alone, to call tools there alone, or to refuse something. Callers may
+ * name any: of more, the user whose calls have found out most is the first to have some forgotten.
+ */
 const MODELS_MAX = 1_000;
-
-/** Providers that have shown something of what is at their address; who moves to another has shown nothing there. */
-class Addresses {
-  readonly #baseUrls = new Map<string, string>();
-
-  has({ id, baseUrl }: Provider): boolean {
-    return this.#baseUrls.get(id) === baseUrl;
-  }
-
-  add({ id, baseUrl }: Provider): void {
-    this.#baseUrls.set(id, baseUrl);
-  }
-}
 
 /**
  * Finds the passage to each target, and remembers what providers have shown of themselves: many of the OpenAI dialect do
@@ -83,9 +85,9 @@ export class Passages {
   readonly #withoutCounts = new Addresses();
   readonly #withResponses = new Addresses();
   readonly #withoutResponses = new Addresses();
-  readonly #responsesOnly = new Set<string>();
-  readonly #toolsWithoutThought = new Set<string>();
-  readonly #dislikes = new Map<string, Set<Dislike>>();
+  readonly #responsesOnly = new FairMap<true>(MODELS_MAX);
+  readonly #toolsWithoutThought = new FairMap<true>(MODELS_MAX);
+  readonly #dislikes = new FairMap<Set<Dislike>>(MODELS_MAX);
 
   /** Undefined where the target cannot serve the endpoint. */
   to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
@@ -113,14 +115,10 @@ export class Passages {
   }
 
   /**
-   * Learns from a refusal that the target wants to be asked in another form than the call was, `asked`; true if it is
-   * by now, be it that another call found out first. What is learnt holds until the next start.
+   * Learns from a refusal that the target wants to be asked in another form than the holder's call was, `asked`; true if it
+   * is by now, be it that another call found out first. What is learnt holds until the next start, at the same address.
    */
-  learn(
-    endpoint: Endpoint,
-    target: RouteTarget,
-    { asked, failure }: { readonly asked: StreamForm; readonly failure: AttemptFailure },
-  ): boolean {
+  learn(endpoint: Endpoint, target: RouteTarget, { asked, failure, holder }: Lesson): boolean {
     if (endpoint.counts && saysNoSuchPath(failure)) {
       const { provider } = target;
       if (!this.#withCounts.has(provider)) this.#withoutCounts.add(provider);
@@ -130,7 +128,7 @@ export class Passages {
     if (isResponsesAdvised(endpoint, asked, failure)) {
       const models = saysResponsesOnly(failure) ? this.#responsesOnly : this.#toolsWithoutThought;
       const isNew = !models.has(modelAt(target));
-      if (models.size < MODELS_MAX) models.add(modelAt(target));
+      models.set(holder, modelAt(target), true);
       // Where the Responses API is not there, the same form is asked without thoughts.
       if (isNew && models === this.#toolsWithoutThought) return true;
     } else if (asked === "RESPONSES" && saysNoSuchPath(failure)) {
@@ -143,15 +141,16 @@ export class Passages {
 
   /** The model calls tools in chat completions only where it does not think; in the Responses API it does both. */
   areToolsWithoutThought(target: RouteTarget): boolean {
-    return this.#toolsWithoutThought.has(modelAt(target));
+    const models = this.#toolsWithoutThought;
+    return models.size > 0 && models.has(modelAt(target));
   }
 
-  /** A model has refused what others take. */
-  addDislike(target: RouteTarget, dislike: Dislike): void {
+  /** A model has refused to a holder's call what others take. */
+  addDislike(target: RouteTarget, dislike: Dislike, holder: Holder): void {
     const model = modelAt(target);
     const known = this.#dislikes.get(model);
     if (known !== undefined) known.add(dislike);
-    else if (this.#dislikes.size < MODELS_MAX) this.#dislikes.set(model, new Set([dislike]));
+    else this.#dislikes.set(holder, model, new Set([dislike]));
   }
 
   dislikesOf(target: RouteTarget): ReadonlySet<Dislike> | undefined {
@@ -228,10 +227,6 @@ function saysNoSuchPath(failure: AttemptFailure): boolean {
 export function lacksPath({ endpoint, id }: Match, failure: AttemptFailure): boolean {
   const namesNothing = endpoint.model === "NONE" && id === "";
   return (namesNothing || endpoint.counts) && saysNoSuchPath(failure);
-}
-
-function modelAt(target: RouteTarget): string {
-  return `${target.provider.id} ${target.upstreamModel}`;
 }
 
 function passageOf(

@@ -1,6 +1,7 @@
 import type { Turn } from "../caller/turn.js";
 import type { DialectCodec, StreamEdit, StreamForm } from "../dialect/codec.js";
 import type { HeaderBlock } from "../http/header-block.js";
+import type { UpstreamFailure } from "../upstream/failure.js";
 import type { SecretSieve } from "../upstream/redact.js";
 import type { OnRecord } from "./record-round.js";
 
@@ -42,6 +43,8 @@ export interface StreamOrigin {
    * tells it. Answers true when it is tried elsewhere, so that nothing of this stream may go on.
    */
   refuseOpening(error: string): boolean;
+  /** It broke off, as what follows shows. */
+  onFail(failure: UpstreamFailure): void;
   /** Events that tell the caller of a failure, in which the provider's key must not be. */
   withoutSecret(events: Buffer): Buffer;
   /** The same for an event that goes on in pieces. */

@@ -6,6 +6,7 @@ import { EventGate, isWholeEvent, lastBoundary, lastEventStart } from "../dialec
 import { BEHIND_BYTES_MAX } from "../dialect/tail.js";
 import { isComment, mayTellError } from "../dialect/told-errors.js";
 import type { ReplyPart } from "./counted.js";
+import type { UpstreamFailure } from "../upstream/failure.js";
 import type { SecretSieve } from "../upstream/redact.js";
 import type { OnRecord } from "./record-round.js";
 import type { RelayOptions } from "./relay-options.js";
@@ -15,6 +16,10 @@ import { StreamOpening } from "./stream-opening.js";
 const QUIET_MAX_MS = 15_000;
 /** Most streams hold less, and say nothing of it. */
 const HELD_STEP_BYTES = 16 * 1024;
+const ANOTHER_BEGAN: UpstreamFailure = {
+  kind: "CUT",
+  detail: "the provider began another reply inside the first",
+};
 const BLANK_LINE = Buffer.from("\n\n");
 const COLON = 0x3a;
 
@@ -201,6 +206,19 @@ export class Relay {
   }
 
   #passOn(events: Buffer, reuses = false): void {
+    // A translation sees for itself what it reads.
+    const brokenAt = this.#options.source.edit === undefined ? this.#watch.brokenAt?.(events) : -1;
+    if (brokenAt === undefined || brokenAt < 0) this.#write(events, reuses);
+    else this.#breakAt(brokenAt, events, reuses);
+  }
+
+  #breakAt(brokenAt: number, events: Buffer, reuses: boolean): void {
+    if (brokenAt > 0) this.#write(events.subarray(0, brokenAt), reuses);
+    this.#closed = true;
+    this.#options.source.trip.onFail(ANOTHER_BEGAN);
+  }
+
+  #write(events: Buffer, reuses: boolean): void {
     const { source, length, turn } = this.#options;
     if (!this.#saysNothing(events)) {
       this.#watch.push(events);

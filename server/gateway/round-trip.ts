@@ -13,7 +13,7 @@ import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import { redactBytes, SecretSieve } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
 import { noRoom } from "./body.js";
-import { CollectedReply } from "./collected-reply.js";
+import { CollectedReply, tooLargeToTranslate } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { showsResponse } from "./endpoints.js";
 import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
@@ -243,9 +243,9 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const isSmall = collected.bytes <= limits.wholeReplyBytesMax;
     if (isSmall && hasRoom) return true;
     if (translation === undefined) return this.#relayCollected(collected, collected.head);
-    if (isSmall) throw noRoom();
-    this.#refuse(this.#garbage("a reply that is too large to translate"));
-    return true;
+    // The provider has done its part, and another key would have the same done once more.
+    call.book.mayBeBilled = true;
+    throw isSmall ? noRoom() : tooLargeToTranslate();
   }
 
   #endCollected(collected: CollectedReply): void {

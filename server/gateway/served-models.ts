@@ -1,6 +1,7 @@
 import type { Holder } from "../core/client-key.js";
 import { FairMap } from "../core/fair-map.js";
 import type { RouteTarget } from "../core/provider.js";
+import { modelAt } from "./addresses.js";
 
 /** Of more, the user whose calls have shown most is the first to lose some. */
 const MODELS_MAX = 4_096;
@@ -26,7 +27,7 @@ export class ServedModels {
   readonly #searches = new Map<string, Searches>();
 
   isKnown(target: RouteTarget): boolean {
-    return target.listed === true || this.#served.has(nameOf(target));
+    return target.listed === true || this.#served.has(modelAt(target));
   }
 
   /** Whether a call may look for a model that nobody knows with further keys, which is counted. */
@@ -47,10 +48,6 @@ export class ServedModels {
     if (target === this.#last) return;
     this.#last = target;
     if (target.upstreamModel === "" || this.isKnown(target)) return;
-    this.#served.set(holder, nameOf(target), true);
+    this.#served.set(holder, modelAt(target), true);
   }
-}
-
-function nameOf({ provider, upstreamModel }: RouteTarget): string {
-  return `${provider.id} ${upstreamModel}`;
 }

@@ -2,6 +2,7 @@ import type { Provider, RouteTarget } from "../core/provider.js";
 import type { StreamForm } from "../dialect/codec.js";
 import { isOpenai } from "../dialect/translate/models.js";
 import type { Dislike } from "../dialect/translate/side.js";
+import { Addresses } from "./addresses.js";
 import type { AttemptFailure } from "./attempt-failure.js";
 import { isResponsesAdvised, type Passage } from "./passages.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
@@ -9,7 +10,7 @@ import type { RoundTripOptions } from "./round-trip-options.js";
 /** An option that is added to requests here, and the providers that were found not to take it. */
 export class AddedOption {
   readonly #needed: (provider: Provider) => boolean;
-  readonly #refused = new Set<string>();
+  readonly #refused = new Addresses();
 
   /** @param needed false for providers that do the same unasked. */
   constructor(needed: (provider: Provider) => boolean = () => true) {
@@ -17,12 +18,12 @@ export class AddedOption {
   }
 
   asks(provider: Provider): boolean {
-    return !this.#refused.has(provider.id) && this.#needed(provider);
+    return !this.#refused.has(provider) && this.#needed(provider);
   }
 
-  /** The provider has shown that it does not take the option. Until the next start it is not asked again. */
+  /** The provider has shown that it does not take the option. Until the next start it is not asked again at its address. */
   refusedBy(provider: Provider): void {
-    this.#refused.add(provider.id);
+    this.#refused.add(provider);
   }
 }
 

@@ -3,6 +3,7 @@ import { findPreset } from "../catalog/presets.js";
 import type { Actor } from "../core/audit.js";
 import { Fault } from "../core/fault.js";
 import type { IdSource } from "../core/ids.js";
+import { numberOf } from "../core/number-of.js";
 import type { Page, PageQuery } from "../core/page.js";
 import type { Provider } from "../core/provider.js";
 import { cleanBaseUrl } from "./base-url.js";
@@ -146,7 +147,7 @@ export class Providers {
       if (keys.length > 0) {
         throw new Fault(
           "failed_precondition",
-          `${provider.displayName} has ${String(keys.length)} provider keys: delete them first.`,
+          `${provider.displayName} has ${numberOf(keys.length, "provider key")}: delete ${keys.length === 1 ? "it" : "them"} first.`,
         );
       }
       await tx.providers.delete(id);

@@ -1,5 +1,6 @@
 import type { Estimate, Used } from "../core/call.js";
 import type { Budget, Limits } from "../core/limits.js";
+import { numberOf } from "../core/number-of.js";
 import type { Period } from "../core/period.js";
 import { BudgetAccount, type Overrun, type Reservation } from "./budget-account.js";
 import type { LimitState } from "./headers.js";
@@ -61,8 +62,6 @@ export class LimitSubject {
   #inFlight = 0;
   /** Calls under way that hold nothing: when they were admitted, there was no limit. */
   #unheld = 0;
-  /** All calls under way are held or counted as unheld. */
-  #isComplete = false;
   /** One for each period that a budget was set for. */
   readonly #accounts: BudgetAccount[] = [];
   /** How often something is set aside beyond calls, and how much in all. */
@@ -78,19 +77,11 @@ export class LimitSubject {
   }
 
   /** A limit of concurrency holds from now on, for calls that are under way without a hold as well. */
-  countUnderWay(underWay: () => number): void {
-    if (this.#isComplete) return;
-    this.#isComplete = true;
-    this.#unheld = Math.max(0, underWay() - this.#inFlight);
+  countUnheld(underWay: number): void {
+    this.#unheld = Math.max(0, underWay - this.#inFlight);
   }
 
-  /** There is no limit from now on: calls that begin hold nothing. */
-  countNoMore(): void {
-    this.#isComplete = false;
-    this.#unheld = 0;
-  }
-
-  /** A call without a hold has ended. */
+  /** A call without a hold has ended; one that began when there was no limit again was not counted. */
   endUnheld(): void {
     if (this.#unheld > 0) this.#unheld--;
   }
@@ -153,17 +144,20 @@ export class LimitSubject {
     let last: Refusal | null = null;
     const { concurrency, requestsPerMinute, tokensPerMinute } = limits;
     if (concurrency !== null && this.#inFlight + this.#unheld >= concurrency) {
-      last = this.#rateRefusal(`${concurrency} concurrent requests`, CONCURRENCY_RETRY_SECONDS);
+      last = this.#rateRefusal(
+        numberOf(concurrency, "concurrent request"),
+        CONCURRENCY_RETRY_SECONDS,
+      );
     }
     if (requestsPerMinute !== null) {
       const waitMs = this.#requests.waitMs(1, requestsPerMinute, now.monotonicMs);
-      const what = `${requestsPerMinute} requests per minute`;
+      const what = `${numberOf(requestsPerMinute, "request")} per minute`;
       if (waitMs > 0) last = longer(last, this.#rateRefusal(what, waitMs / 1000));
     }
     if (tokensPerMinute !== null) {
       const held = tokensHeld(estimate, tokensPerMinute);
       const waitMs = this.#tokens.waitMs(held, tokensPerMinute, now.monotonicMs);
-      const what = `${tokensPerMinute} tokens per minute`;
+      const what = `${numberOf(tokensPerMinute, "token")} per minute`;
       if (waitMs > 0) last = longer(last, this.#rateRefusal(what, waitMs / 1000));
     }
     return last;
@@ -253,13 +247,13 @@ export class LimitSubject {
   }
 
   #overrunRefusal(budget: Budget, overrun: Remediable, wallMs: number): Refusal {
-    const retryAfterSeconds = Math.max(1, Math.ceil((overrun.resetsAt - wallMs) / 1000));
+    const retryAfterSeconds = Math.ceil((overrun.resetsAt - wallMs) / 1000);
     const message = budgetMessage(this.kind, budget, overrun);
     return { code: "budget_exceeded", message, retryAfterSeconds };
   }
 
   #rateRefusal(what: string, waitSeconds: number): Refusal {
-    const retryAfterSeconds = Math.max(1, Math.ceil(waitSeconds));
+    const retryAfterSeconds = Math.ceil(waitSeconds);
     const message = `The limit of ${what} of this ${this.kind} is reached; try again in ${retryAfterSeconds} s.`;
     return { code: "rate_limit_exceeded", message, retryAfterSeconds };
   }
@@ -307,7 +301,7 @@ function budgetMessage(kind: SubjectKind, budget: Budget, overrun: Remediable): 
 }
 
 function tokensAsText(tokens: number): string {
-  return `${tokens} tokens`;
+  return numberOf(tokens, "token");
 }
 
 /** To the last digit: what is left and what is needed would often look the same if rounded. */

@@ -239,6 +239,34 @@ test("what is left of a budget and what a call may use are told to the last digi
   assert.match(publicMessage, /may use up to \$0\.001; /);
 });
 
+test("limits of one are told in the singular, and of more in the plural", () => {
+  for (const [limits, words] of [
+    [{ concurrency: 1 }, /limit of 1 concurrent request of this client key is reached/],
+    [{ concurrency: 2 }, /limit of 2 concurrent requests of/],
+    [{ requestsPerMinute: 1 }, /limit of 1 request per minute of/],
+    [{ requestsPerMinute: 2 }, /limit of 2 requests per minute of/],
+    [{ tokensPerMinute: 1 }, /limit of 1 token per minute of/],
+    [{ tokensPerMinute: 2 }, /limit of 2 tokens per minute of/],
+  ] as const) {
+    const { limiter } = world();
+    const key = who(limits);
+    limiter.admit(key, CALL, "OPENAI");
+    if (typeof admits(limiter, key) === "object") admits(limiter, key);
+    assert.match(refusal(limiter, key).publicMessage, words);
+  }
+  for (const [tokens, spent, words] of [
+    [1, 0, /^Of the budget of 1 token per day .* 1 token can still be used, and this call may/],
+    [2, 1, /^Of the budget of 2 tokens per day .* 1 token can still be used/],
+    [2, 2, /^Of the budget of 2 tokens per day of this client key nothing is left\./],
+  ] as const) {
+    const { limiter } = world();
+    const key = who({ budgets: [{ period: "DAY", costMicros: null, tokens }] });
+    const small = { ...CALL, inputTokens: 0, maxOutputTokens: 0 };
+    limiter.admit(key, small, "OPENAI").settle({ tokens: spent, costMicros: 0 });
+    assert.match(refusal(limiter, key).publicMessage, words);
+  }
+});
+
 test("what a call did not use is free again, and what it used is spent until the period ends", () => {
   for (const [period, days] of [
     ["DAY", 1],

@@ -119,6 +119,14 @@ export class CandidateSet {
     return find(this.ready, id);
   }
 
+  /** A member by id that would be ready if it had not all the calls of the model that it may have at a time. */
+  findFull(id: string): KeySlot | undefined {
+    const { model } = this;
+    const slot = model === null ? undefined : find(this.members, id);
+    if (model === null || slot?.place !== "READY") return undefined;
+    return slot.loads.isFull(model) && slot.modelBackMs(model) === null ? slot : undefined;
+  }
+
   /** A member by id, whatever its standing. */
   findMember(id: string): KeySlot | undefined {
     return find(this.members, id);

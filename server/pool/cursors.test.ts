@@ -66,6 +66,26 @@ test("an order that a limit of one model has moved on stays there when the catal
   assert.deepEqual(used(world, Y, 3), Array(3).fill("pk_00000"));
 });
 
+test("an order waits for a key that has all the calls it may have at a time, and goes on past one that rests", () => {
+  const world = new World(keys(3), "SEQUENTIAL");
+  const first = world.lease({ route: X });
+  world.lease({ route: X }).release(result("RATE_LIMITED"));
+  first.release(result("OK"));
+  world.clock.advance(10_000);
+  const full = world.lease({ route: X });
+  assert.equal(full.providerKey.id, "pk_00000");
+  assert.equal(world.pool.registry.slot("pk_00000")?.loads.isFull("x"), true);
+  assert.deepEqual(used(world, X, 3), Array(3).fill("pk_00001"), "what it has no room for");
+  full.release(result("OK"));
+  assert.equal(world.call("OK", { route: X }), "pk_00000");
+  const busy = world.lease({ route: X });
+  world.change(aProviderKey("pk_00000", { enabled: false }));
+  assert.equal(world.call("OK", { route: X }), "pk_00001");
+  busy.release(result("OK"));
+  world.change(aProviderKey("pk_00000"));
+  assert.equal(world.call("OK", { route: X }), "pk_00001", "one that is out is not waited for");
+});
+
 test("an order goes on past each key that nearly always fails, to the first that does not", () => {
   const world = new World(keys(3), "SEQUENTIAL");
   world.call("OK", { principal: { ...SUPER, ownerId: "usr_other" } });

@@ -44,6 +44,7 @@ export class KeyLease implements Lease, LoadAtBegin {
   readonly inFlight: number;
   readonly limits: number;
   readonly begun: number;
+  readonly #moves: number;
   readonly #lender: Lender;
   readonly #endpoint: string;
   readonly #wallMs: number;
@@ -65,6 +66,7 @@ export class KeyLease implements Lease, LoadAtBegin {
     this.inFlight = load.inFlight;
     this.limits = load.limits;
     this.begun = load.begun;
+    this.#moves = slot.origin.moves;
     this.#endpoint = terms.endpoint;
     this.#wallMs = terms.wallMs;
     this.#isProof = slot.condition.onProof;
@@ -79,14 +81,20 @@ export class KeyLease implements Lease, LoadAtBegin {
     return this.#isProof;
   }
 
-  /** The key has another secret than when it was lent: what became of the old one says nothing about it. */
+  /** The provider has another address than when the key was lent. */
+  get isMoved(): boolean {
+    return this.origin.moves !== this.#moves;
+  }
+
+  /** The key has another secret, or place to go, than when it was lent: what became of the old one says nothing about it. */
   get isReplaced(): boolean {
-    return this.slot.key.fingerprint !== this.providerKey.fingerprint;
+    return this.isMoved || this.slot.key.fingerprint !== this.providerKey.fingerprint;
   }
 
   proven(): void {
     if (!this.#isOpen) return;
-    if (this.origin.isTroubled) this.origin.served(this, this.#lender.clock.monotonic());
+    if (this.origin.isTroubled && !this.isMoved)
+      this.origin.served(this, this.#lender.clock.monotonic());
     if (!this.#isProof) return;
     this.#isProof = false;
     if (!this.isReplaced) this.#lender.registry.endProof(this.slot);
@@ -96,7 +104,7 @@ export class KeyLease implements Lease, LoadAtBegin {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     const { rights } = this.#lender.registry;
-    if (result.outcome === "OK")
+    if (result.outcome === "OK" && !this.isMoved)
       rights.has(this.slot.id, this.#endpoint, this.target.upstreamModel);
     this.#lacksRight = result.outcome === "RIGHT_REFUSED";
     this.#lender.onReleased(this, result);

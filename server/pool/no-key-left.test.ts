@@ -2,15 +2,21 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { keys, OWN, World } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
+import type { Fault } from "../core/fault.js";
 
 const BOTH = aRoute("model-x", "prv_test", "prv_second");
 const REFUSED = { httpStatus: 404 };
+
+/** What a call is told that has tried all keys there are. */
+function allTried(count: number): Fault {
+  const all = keys(count);
+  return new World(all).fails("no_public_token", { tried: all.map(({ id }) => id) });
+}
 
 test("who gets no key is told whose keys there are none of, for what, why, and when to come back", () => {
   const off = new World(keys(2, { enabled: false }));
   const resting = new World(keys(1));
   resting.call("RATE_LIMITED", { retryAfterMs: 6_001 });
-  const tried = new World(keys(2));
   const alias = { ...aRoute(), modelAsked: "alias" };
   const nothing = { modelAsked: "model-y", targets: [] };
   for (const [fault, words, seconds] of [
@@ -26,14 +32,12 @@ test("who gets no key is told whose keys there are none of, for what, why, and w
     ],
     [
       resting.fails("no_public_token"),
-      /model-x now\. All are cooling down or have used up their quota\.$/,
+      /model-x now\. Every one is cooling down or has used up its quota\.$/,
       7,
     ],
-    [
-      tried.fails("no_public_token", { tried: ["pk_00000", "pk_00001"] }),
-      /model-x now\. All 2 that could be tried failed\.$/,
-      1,
-    ],
+    [allTried(1), /now\. The only one that could be tried failed\.$/, 1],
+    [allTried(2), /now\. Both that could be tried failed\.$/, 1],
+    [allTried(3), /now\. All 3 that could be tried failed\.$/, 1],
     [off.fails("no_public_token", { route: alias }), /can serve model-x now\. None/, 30],
     [off.fails("no_public_token", { route: nothing }), /can serve model-y now\. None/, 30],
     [off.fails("no_public_token", { route: aRoute("") }), /can serve this call now\. None/, 30],

@@ -54,12 +54,17 @@ export function noneLeft(
   }
   const cause =
     tried.size > 0
-      ? `All ${tried.size} that could be tried failed.`
+      ? `${allOf(tried.size)} that could be tried failed.`
       : backMs === Infinity
         ? "None is enabled and healthy."
         : whyAllWait(index, { route, scope, nowMs });
   const served = model === "" ? "this call" : model;
   return refusal(scope, `No ${whose} can serve ${served} now. ${cause}`, backMs - nowMs);
+}
+
+function allOf(count: number): string {
+  if (count === 1) return "The only one";
+  return count === 2 ? "Both" : `All ${count}`;
 }
 
 /** Whether it is their provider that they wait for. */
@@ -72,10 +77,10 @@ function whyAllWait(
     const rest = lane?.origin.restFor(poolName(target), nowMs);
     if (rest === undefined) continue;
     return rest.model === null
-      ? "Their provider cannot be reached."
-      : "Their provider has no room for this model.";
+      ? "The provider cannot be reached."
+      : "The provider has no room for this model.";
   }
-  return "All are cooling down or have used up their quota.";
+  return "Every one is cooling down or has used up its quota.";
 }
 
 /** The refusal of a call that only one key can serve, which cannot be used for `waitMs`; infinity if it will not be back by itself. */

@@ -42,6 +42,8 @@ interface ModelBreaker {
 export class Origin {
   /** Who asks for its keys. */
   readonly callers = new Callers();
+  /** How often it has moved to another address. */
+  moves = 0;
   #reach = new Breaker();
   #models = new FairMap<ModelBreaker>(ORIGIN_MODELS_MAX);
   #isTroubled = false;
@@ -126,7 +128,13 @@ export class Origin {
     this.#settle();
   }
 
-  /** Forgets all that is held against it, e.g. because its address is another. */
+  /** Its address is another, against which nothing is held. */
+  move(): void {
+    this.moves++;
+    this.forget();
+  }
+
+  /** Forgets all that is held against it: it was changed, and may work again. */
   forget(): void {
     this.#reach = new Breaker();
     this.#models = new FairMap(ORIGIN_MODELS_MAX);

@@ -63,7 +63,7 @@ for (const outage of OUTAGES) {
     assert.equal(told.retryAfterSeconds, 1);
     const isAway = outage.more.unsent ?? outage.outcome === "UNREACHABLE";
     const why = isAway ? "cannot be reached" : "has no room for this model";
-    assert.ok(told.publicMessage.endsWith(` now. Their provider ${why}.`), told.publicMessage);
+    assert.ok(told.publicMessage.endsWith(` now. The provider ${why}.`), told.publicMessage);
     for (let i = 0; i < 9; i++) assert.equal(world.call("OK", { route: BOTH }), "pk_else");
   });
 
@@ -133,6 +133,16 @@ test("what one of several users asks, and gets no reply to, keeps the provider f
     world.call(outcome, { httpStatus: null, unsent: false, principal: OTHER_CALLER });
     assert.notEqual(world.pool.waitMs(SUPER, aRoute()), 0, "another gets none either");
   }
+});
+
+test("what one of several users asks of the one key that can serve it keeps the provider from nobody either", () => {
+  const world = new World(keys(2));
+  world.call();
+  for (let i = 0; i < 20; i++) {
+    const lease = world.lease({ principal: OTHER_CALLER, home: "pk_00001" });
+    lease.release(result("TIMEOUT", { httpStatus: null }));
+  }
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
 });
 
 test("no room for one model keeps a provider's others, and no way to it keeps all", () => {

@@ -144,6 +144,24 @@ test("while others are ready a key on proof is tried by every fourth call, and o
   }
 });
 
+test("a call that failed once goes to any key that is ready, of whichever tier or provider, before one on proof", () => {
+  const elsewhere = [{ tier: "BACKUP" }, { providerId: "prv_second" }] as const;
+  for (const other of elsewhere) {
+    const world = new World([...keys(3), aProviderKey("pk_else", other)]);
+    const unproven = ["pk_00000", "pk_00001", "pk_00002"];
+    for (let i = 0; i < 3; i++) world.call("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 });
+    world.clock.advance(20_000);
+    const tried: string[] = [];
+    for (let attempt = 0; attempt < 4; attempt++) {
+      const lease = world.lease({ route: aRoute("model-x", "prv_test", "prv_second"), tried });
+      tried.push(lease.providerKey.id);
+      lease.release(result("CALLER_ABORTED"));
+    }
+    assert.equal(tried[1], "pk_else");
+    assert.deepEqual(tried.filter((id) => id !== "pk_else").toSorted(), unproven);
+  }
+});
+
 test("a key on proof is tried also where every call fails first with another key", () => {
   const world = new World(keys(3));
   const key = world.call("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 });

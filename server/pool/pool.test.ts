@@ -8,7 +8,7 @@ import {
   STRATEGIES,
 } from "./allocation.js";
 import { OWN, SUPER, World, keys, result } from "../../test/support/pool-world.js";
-import { aPrincipal, aProviderKey, aRoute } from "../../test/support/records.js";
+import { aProvider, aPrincipal, aProviderKey, aRoute } from "../../test/support/records.js";
 
 test("a super key draws on the public keys of all owners and never on a private one, not even its owner's", () => {
   const world = new World([
@@ -119,7 +119,7 @@ test("a call moves on through the tiers past what it has tried", () => {
   const world = new World([aProviderKey("pk_1"), aProviderKey("pk_2", { tier: "BACKUP" })]);
   assert.equal(world.lease({ tried: ["pk_1"] }).providerKey.id, "pk_2");
   const fault = world.fails("no_public_token", { tried: ["pk_1", "pk_2"] });
-  assert.match(fault.publicMessage, /All 2 that could be tried failed/);
+  assert.match(fault.publicMessage, /Both that could be tried failed/);
 });
 
 test("the second target of a route serves only when the first has no key left in any tier", () => {
@@ -311,7 +311,7 @@ test("loading again replaces what is known and keeps what calls have shown", () 
   world.pool.load({ keys: keys(2), users, providers: [] }, new Map());
   world.fails("no_public_token");
   for (const enabled of [true, false]) {
-    const providers = [{ id: "prv_test", enabled }];
+    const providers = [aProvider("prv_test", { enabled })];
     world.pool.load({ keys: keys(2), users: [], providers }, new Map());
     if (enabled) world.call();
     else world.fails("no_public_token");

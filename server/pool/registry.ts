@@ -17,9 +17,10 @@ import type { User } from "../core/user.js";
 import { isExpired, type Standing, standingOf, STANDINGS } from "./eligibility.js";
 import { type Condition, FRESH, rampingUp } from "./condition.js";
 import { afterRest, afterProof } from "./health.js";
+import { KeyGroups } from "./key-groups.js";
 import { KeyIndex } from "./key-index.js";
 import { conditionFrom, healthOf, KeySlot, type Place } from "./key-slot.js";
-import type { InService } from "./lane.js";
+import { type InService, servesAlike } from "./lane.js";
 import { ModelConditions } from "./model-conditions.js";
 import { type Moment, momentOf } from "./moment.js";
 import type { PastUse } from "./quota-meter.js";
@@ -37,7 +38,7 @@ export interface HealthChange {
 export interface PoolContent {
   readonly keys: readonly ProviderKey[];
   readonly users: readonly Pick<User, "id" | "state">[];
-  readonly providers: readonly Pick<Provider, "id" | "enabled">[];
+  readonly providers: readonly Pick<Provider, "id" | "enabled" | "baseUrl">[];
 }
 
 /** Keys by tier and standing. */
@@ -68,11 +69,11 @@ export class KeyRegistry {
   /** The periods that the wall clock was seen in. */
   readonly #calendar: readonly PeriodBooks<null>[];
   readonly #slots = new Map<string, KeySlot>();
-  readonly #ofOwner = new Map<string, Set<KeySlot>>();
-  readonly #ofProvider = new Map<string, Set<KeySlot>>();
-  readonly #ofQuotaGroup = new Map<string, Set<KeySlot>>();
+  readonly #groups = new KeyGroups();
   readonly #banned = new Set<string>();
   readonly #disabledProviders = new Set<string>();
+  /** Of providers, by their ids. */
+  readonly #baseUrls = new Map<string, string>();
   readonly #wakes = new WakeQueue();
   readonly #counts = { all: zeroCounts(), open: zeroCounts() };
 
@@ -104,6 +105,7 @@ export class KeyRegistry {
     for (const user of content.users) if (user.state === "BANNED") this.#banned.add(user.id);
     for (const provider of content.providers) {
       if (!provider.enabled) this.#disabledProviders.add(provider.id);
+      this.#noteAddress(provider);
     }
     const ids = new Set(content.keys.map((key) => key.id));
     for (const slot of this.#slots.values()) if (!ids.has(slot.id)) this.#remove(slot);
@@ -122,13 +124,14 @@ export class KeyRegistry {
         return;
       case "user":
         setMember(this.#banned, change.id, change.value?.state === "BANNED");
-        this.#refreshAll(this.#ofOwner.get(change.id));
+        this.#refreshAll(this.#groups.ofOwner(change.id));
         return;
       case "provider":
         setMember(this.#disabledProviders, change.id, change.value?.enabled === false);
-        // It may have another address now.
         this.index.origin(change.id)?.forget();
-        this.#refreshAll(this.#ofProvider.get(change.id));
+        if (change.value === null) this.#baseUrls.delete(change.id);
+        else this.#noteAddress(change.value);
+        this.#refreshAll(this.#groups.ofProvider(change.id));
         this.index.forgetModels();
         return;
       case "model":
@@ -251,7 +254,7 @@ export class KeyRegistry {
       health: condition.state,
       blocked: condition.restsUntilMs !== null,
       quotaSpent: quotaUntil !== null,
-      probing: condition.onProof && slot.prover !== null,
+      probing: slot.prover !== null,
     });
     this.#count(slot, -1);
     const { place: placeBefore, standing: standingBefore } = slot;
@@ -308,9 +311,20 @@ export class KeyRegistry {
 
   /** The other keys that share a key's limits. */
   quotaPeers(slot: KeySlot): Iterable<KeySlot> {
-    const group = quotaGroupOf(slot.key);
-    if (group === null) return [];
-    return [...(this.#ofQuotaGroup.get(group) ?? [])].filter((peer) => peer !== slot);
+    return this.#groups.quotaPeers(slot);
+  }
+
+  /** What calls have shown of a provider and its keys says nothing of what is at another address. */
+  #noteAddress({ id, baseUrl }: Pick<Provider, "id" | "baseUrl">): void {
+    const before = this.#baseUrls.get(id);
+    this.#baseUrls.set(id, baseUrl);
+    if (before === undefined || before === baseUrl) return;
+    this.index.origin(id)?.move();
+    for (const slot of this.#groups.ofProvider(id)) {
+      this.forgetModels(slot);
+      slot.outcomes.clear();
+      if (slot.key.enabled) this.setCondition(slot, FRESH);
+    }
   }
 
   #applyKey(id: string, key: ProviderKey | null): void {
@@ -318,7 +332,7 @@ export class KeyRegistry {
     if (key === null) {
       if (slot !== undefined) this.#remove(slot);
     } else if (slot === undefined) {
-      this.#addLate(key);
+      this.#join(this.#add(key));
     } else {
       this.#replace(slot, key);
     }
@@ -333,9 +347,8 @@ export class KeyRegistry {
     return slot;
   }
 
-  /** A key that comes while others work starts as busy as they and grows into its full share. */
-  #addLate(key: ProviderKey): void {
-    const slot = this.#add(key);
+  /** A key that comes to others at work starts as busy as they and grows into its full share. */
+  #join(slot: KeySlot): void {
     const peers = this.#peersOf(slot);
     if (peers.length === 0) return;
     const nowMs = this.#clock.monotonic();
@@ -352,9 +365,13 @@ export class KeyRegistry {
     slot.gone = true;
   }
 
-  /** A changed key keeps what calls have shown of it, unless its secret is another or it was enabled anew. */
+  /**
+   * A changed key keeps what calls have shown of it, unless its secret is another or it was enabled anew. Where it stands
+   * beside others now, or for other models, it comes to these as a new one.
+   */
   #replace(slot: KeySlot, key: ProviderKey): void {
     const before = slot.key;
+    const peersBefore = this.index.peers(slot);
     const isOtherSecret = before.fingerprint !== key.fingerprint;
     const isGivenAnotherChance = !before.enabled && key.enabled;
     this.#count(slot, -1);
@@ -370,25 +387,22 @@ export class KeyRegistry {
       this.setCondition(slot, conditionFrom(key.health, momentOf(this.#clock)));
     } else if (isGivenAnotherChance) {
       this.setCondition(slot, FRESH);
+    } else if (!key.enabled && isOtherHealth(slot.condition, key.health)) {
+      // It may have been withdrawn, and must stay so when its counters are stored.
+      this.setCondition(slot, conditionFrom(key.health, momentOf(this.#clock)));
     }
     this.refresh(slot);
+    const isElsewhere = this.index.peers(slot) !== peersBefore || !servesAlike(before, key);
+    if (isElsewhere || isGivenAnotherChance) this.#join(slot);
   }
 
   #link(slot: KeySlot): void {
-    const { key } = slot;
-    addTo(this.#ofOwner, key.ownerId, slot);
-    addTo(this.#ofProvider, key.providerId, slot);
-    const group = quotaGroupOf(key);
-    if (group !== null) addTo(this.#ofQuotaGroup, group, slot);
+    this.#groups.add(slot);
     this.index.add(slot);
   }
 
   #unlink(slot: KeySlot): void {
-    const { key } = slot;
-    removeFrom(this.#ofOwner, key.ownerId, slot);
-    removeFrom(this.#ofProvider, key.providerId, slot);
-    const group = quotaGroupOf(key);
-    if (group !== null) removeFrom(this.#ofQuotaGroup, group, slot);
+    this.#groups.remove(slot);
     this.index.remove(slot);
   }
 
@@ -401,8 +415,7 @@ export class KeyRegistry {
 
   /** A key that was away for long would look idle beside peers that worked on: it comes back as busy as they. */
   #catchUp(slot: KeySlot, nowMs: number): void {
-    const isLong = nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS && slot.lastUsedMs !== -Infinity;
-    if (isLong) slot.uses.raiseTo(this.#peersOf(slot), nowMs);
+    if (nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS) slot.uses.raiseTo(this.#peersOf(slot), nowMs);
   }
 
   /** Some keys of the same lane that are in use, for comparison. */
@@ -425,8 +438,8 @@ export class KeyRegistry {
     if (dueMs !== Infinity) this.#wakes.add(slot);
   }
 
-  #refreshAll(slots: Iterable<KeySlot> | undefined): void {
-    for (const slot of slots ?? []) this.refresh(slot);
+  #refreshAll(slots: Iterable<KeySlot>): void {
+    for (const slot of slots) this.refresh(slot);
   }
 
   #count(slot: KeySlot, by: number): void {
@@ -434,6 +447,10 @@ export class KeyRegistry {
     this.#counts.all[tier][slot.shown] += by;
     if (visibility === "PUBLIC") this.#counts.open[tier][slot.shown] += by;
   }
+}
+
+function isOtherHealth(condition: Condition, { state, lastError }: KeyHealth): boolean {
+  return condition.state !== state || condition.lastError !== lastError;
 }
 
 function placeOf(slot: KeySlot): Place {
@@ -456,11 +473,6 @@ function setEnds(
   return slot.keyBackMs !== keyBackMs || slot.keyEndMs !== keyEndMs;
 }
 
-/** A group is its owner's and its provider's, so that nobody can cool down the keys of others by a name. */
-function quotaGroupOf(key: ProviderKey): string | null {
-  return key.quotaGroup === null ? null : `${key.ownerId} ${key.providerId} ${key.quotaGroup}`;
-}
-
 function zeroCounts(): Record<Tier, Record<Standing, number>> {
   const zero = (): Record<Standing, number> =>
     Object.fromEntries(STANDINGS.map((each) => [each, 0])) as Record<Standing, number>;
@@ -473,16 +485,4 @@ function zeroCounts(): Record<Tier, Record<Standing, number>> {
 function setMember(set: Set<string>, id: string, isMember: boolean): void {
   if (isMember) set.add(id);
   else set.delete(id);
-}
-
-function addTo(map: Map<string, Set<KeySlot>>, key: string, slot: KeySlot): void {
-  const set = map.get(key);
-  if (set === undefined) map.set(key, new Set([slot]));
-  else set.add(slot);
-}
-
-function removeFrom(map: Map<string, Set<KeySlot>>, key: string, slot: KeySlot): void {
-  const set = map.get(key);
-  set?.delete(slot);
-  if (set?.size === 0) map.delete(key);
 }

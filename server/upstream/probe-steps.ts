@@ -3,6 +3,7 @@ import tls from "node:tls";
 import type { Clock } from "../core/clock.js";
 import { DAY_MS } from "../core/durations.js";
 import { Fault } from "../core/fault.js";
+import { numberOf } from "../core/number-of.js";
 import { errorCode } from "./failure.js";
 import type { WholeReply } from "./reply.js";
 import type { CheckedUrl, ResolvedAddress, UrlPolicy } from "./url-policy.js";
@@ -41,7 +42,7 @@ export function resolveStep(
   return new Promise((resolve) => {
     policy.resolve(url, (error, addresses) => {
       if (error === null) {
-        const some = addresses.length === 1 ? "1 address" : `${String(addresses.length)} addresses`;
+        const some = numberOf(addresses.length, "address", "addresses");
         resolve({ ok: true, value: addresses, detail: some });
       } else if (error instanceof Fault) {
         resolve({ ok: false, failure: "BLOCKED", message: error.publicMessage });
@@ -93,7 +94,7 @@ export function tlsStep(
     secure.once("secureConnect", () => {
       const endsAt = Date.parse(secure.getPeerCertificate().valid_to);
       const days = Math.floor((endsAt - deadline.clock.now()) / DAY_MS);
-      const detail = `${secure.getProtocol() ?? "TLS"}, certificate ends in ${String(days)} days`;
+      const detail = `${secure.getProtocol() ?? "TLS"}, certificate ends in ${numberOf(days, "day")}`;
       secure.destroy();
       done({ ok: true, value: null, detail });
     });

@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
+import { numberOf } from "../core/number-of.js";
 import type { Provider } from "../core/provider.js";
 import type { Secret } from "../core/secret.js";
 import type { UpstreamFailure } from "./failure.js";
@@ -229,7 +230,7 @@ class ProbeRun {
         return await Promise.resolve({ ok: false, failure: "UNEXPECTED_ANSWER", message, reply });
       }
       this.#modelCount = count;
-      return passed(reply, `${String(reply.httpStatus)}, ${String(count)} models`);
+      return passed(reply, `${String(reply.httpStatus)}, ${numberOf(count, "model")}`);
     });
   }
 

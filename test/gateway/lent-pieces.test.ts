@@ -106,6 +106,7 @@ class Way {
         unpacker: undefined,
         trip: {
           refuseOpening: () => false,
+          onFail: () => undefined,
           withoutSecret: (bytes) => bytes,
           sieve: () => new SecretSieve(new Secret(SECRET)),
         },

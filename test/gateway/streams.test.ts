@@ -534,6 +534,8 @@ test("a session goes to the pool under the caller's own name only", async () => 
   assert.equal(await affinity(path, { model: "m" }), "");
   assert.equal(await affinity(path, { model: "m", prompt_cache_key: "k" }), "ck_caller:k");
   assert.equal(await affinity(path, { model: "m" }, { "x-session-affinity": "s" }), "ck_caller:s");
+  const named = { model: "m", prompt_cache_key: "k" };
+  assert.equal(await affinity(path, named, { "x-session-affinity": "s" }), "ck_caller:s");
   assert.equal(
     await affinity("/v1/responses", { model: "m", previous_response_id: "r" }),
     "ck_caller:r",

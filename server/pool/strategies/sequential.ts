@@ -17,9 +17,13 @@ export function chooseInOrder(set: CandidateSet, context: ChoiceContext): KeySlo
   return firstGood(set.ready, start, context) ?? firstOpen(set.ready, start, context);
 }
 
-/** Whether the order moves on to the key that was chosen, or the call just stepped aside for once. */
+/**
+ * Whether the order moves on to the key that was chosen, or the call just stepped aside for once: the key may have refused
+ * that call, or have all the calls that it may have at a time, which does not make it any less eligible.
+ */
 export function movesOn(set: CandidateSet, nowMs: number): boolean {
-  const current = set.findReady(set.cursors.sequential);
+  const { sequential } = set.cursors;
+  const current = set.findReady(sequential) ?? set.findFull(sequential);
   return current === undefined || isUsedUp(current, nowMs);
 }
 
