@@ -1,5 +1,6 @@
 import type { Tier } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
+import type { CandidateSet } from "./candidate-set.js";
 import type { Standing } from "./eligibility.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
@@ -79,53 +80,81 @@ export interface ExplainOptions {
 export function explain(options: ExplainOptions): readonly TargetExplanation[] {
   const { registry, route, scope, now } = options;
   registry.wake(now.monotonicMs);
-  const tried = new Set<string>();
-  return route.targets.map((target) => {
-    const lanes = registry.index.lanes(target.provider.id, scope);
-    // Expiry goes by the wall clock, which may have been set since.
-    for (const lane of lanes) for (const slot of lane.slots) registry.hasExpired(slot);
-    return {
-      providerId: target.provider.id,
-      upstreamModel: target.upstreamModel,
-      strategy: options.strategyOf(target.provider.id),
-      tiers: explainTiers(options, target, rankTarget(options, target, tried)),
-    };
-  });
+  // Expiry goes by the wall clock, which may have been set since.
+  for (const { provider } of route.targets) {
+    for (const lane of registry.index.lanes(provider.id, scope)) {
+      for (const slot of lane.slots) registry.hasExpired(slot);
+    }
+  }
+  const ranks = ranksOf(options);
+  return route.targets.map((target, at) => ({
+    providerId: target.provider.id,
+    upstreamModel: target.upstreamModel,
+    strategy: options.strategyOf(target.provider.id),
+    tiers: explainTiers(options, target, ranks[at] ?? new Map<string, number>()),
+  }));
 }
 
-/** Plays through whom a call would try one after the other, without the passing over of ramping keys. */
-function rankTarget(
-  options: ExplainOptions,
-  target: RouteTarget,
-  tried: Set<string>,
-): ReadonlyMap<string, number> {
-  const ranks = new Map<string, number>();
-  const strategy = options.strategyOf(target.provider.id);
-  const lanes = options.registry.index.lanes(target.provider.id, options.scope);
-  if (options.isClosed || restOf(lanes, target, options.now) !== undefined) return ranks;
-  const rank = (slot: KeySlot): void => {
+/** The keys of one tier of a target, and the ranks of the target's keys. */
+interface Ranked {
+  readonly target: RouteTarget;
+  readonly set: CandidateSet;
+  readonly ranks: Map<string, number>;
+}
+
+/**
+ * Plays through whom a call would try one after the other, without the passing over of ramping keys. Answers the ranks of
+ * keys, target by target.
+ */
+function ranksOf(options: ExplainOptions): readonly ReadonlyMap<string, number>[] {
+  const tried = new Set<string>();
+  const rank = (slot: KeySlot, ranks: Map<string, number>): void => {
+    if (tried.has(slot.id)) return;
     tried.add(slot.id);
     ranks.set(slot.id, tried.size);
   };
-  for (const lane of lanes) {
-    const set = lane.candidates(target.upstreamModel);
-    const context: ChoiceContext = {
-      nowMs: options.now.monotonicMs,
-      model: target.upstreamModel,
-      tried,
-      lacking: NO_KEYS,
-      passed: [],
-      prng: options.prng,
-      scratch: [],
-    };
-    for (let i = 0; i < options.keysMax; i++) {
-      const slot = choose(strategy, set, context);
-      if (slot === undefined) break;
-      rank(slot);
-    }
-    for (const slot of set.awaiting) if (!tried.has(slot.id)) rank(slot);
+  const ranksOfAll = options.route.targets.map(() => new Map<string, number>());
+  const tiers = options.route.targets.flatMap((target, at) =>
+    setsOf(options, target).map((set) => ({ target, set, ranks: ranksOfAll[at] ?? new Map() })),
+  );
+  // A key that has to be proven is for a call's first attempt, or for one to which no other is left.
+  const first = tiers.find(({ set }) => set.ready.length > 0 || set.awaiting.length > 0);
+  const [proof] = first?.set.awaiting ?? [];
+  if (first?.set.ready.length === 0 && proof !== undefined) rank(proof, first.ranks);
+  for (const tier of tiers)
+    for (const slot of readyOf(tier, options, tried)) rank(slot, tier.ranks);
+  for (const { set, ranks } of tiers) for (const slot of set.awaiting) rank(slot, ranks);
+  return ranksOfAll;
+}
+
+/** The candidates of a target, tier by tier; none while nobody gets one of its keys. */
+function setsOf(options: ExplainOptions, target: RouteTarget): readonly CandidateSet[] {
+  const lanes = options.registry.index.lanes(target.provider.id, options.scope);
+  if (options.isClosed || restOf(lanes, target, options.now) !== undefined) return [];
+  return lanes.map((lane) => lane.candidates(target.upstreamModel));
+}
+
+/** The keys of a tier that can be chosen, each as it would be after those before it were tried. */
+function* readyOf(
+  { target, set }: Ranked,
+  options: ExplainOptions,
+  tried: ReadonlySet<string>,
+): Iterable<KeySlot> {
+  const strategy = options.strategyOf(target.provider.id);
+  const context: ChoiceContext = {
+    nowMs: options.now.monotonicMs,
+    model: target.upstreamModel,
+    tried,
+    lacking: NO_KEYS,
+    passed: [],
+    prng: options.prng,
+    scratch: [],
+  };
+  for (let i = 0; i < options.keysMax; i++) {
+    const slot = choose(strategy, set, context);
+    if (slot === undefined) return;
+    yield slot;
   }
-  return ranks;
 }
 
 function explainTiers(

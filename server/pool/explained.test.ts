@@ -161,7 +161,9 @@ class Explained {
       this.#open.push(lease);
       const isRamping = left.some(({ rampShare }) => rampShare < 1);
       if (i === 0 && !isRamping) {
-        assert.equal(left[0]?.providerKeyId, lease.providerKey.id, JSON.stringify(told));
+        const ready = left.find(({ providerKeyId }) => !this.#isOnProof(providerKeyId));
+        const first = ready ?? left[0];
+        assert.equal(first?.providerKeyId, lease.providerKey.id, JSON.stringify(told));
       }
     }
   }
@@ -179,6 +181,10 @@ class Explained {
     const backAt = Math.min(...told.map(({ blockedUntilAt }) => blockedUntilAt ?? Infinity));
     const saidAt = waitMs === null ? Infinity : this.world.clock.now() + Math.round(waitMs);
     assert.equal(saidAt, backAt, JSON.stringify(told));
+  }
+
+  #isOnProof(providerKeyId: string): boolean {
+    return this.world.pool.registry.slot(providerKeyId)?.condition.onProof === true;
   }
 
   end(at: number, outcome: AttemptOutcome, retryAfterMs: number | null): void {
@@ -206,6 +212,27 @@ class Explained {
     }
   }
 }
+
+test("a key that has to be proven is told first where its tier has no other, and after all others else", () => {
+  const backup = aProviderKey("pk_backup", { tier: "BACKUP", providerId: "prv_a" });
+  const other = aProviderKey("pk_other", { providerId: "prv_b" });
+  const world = new World([...keys(2, { providerId: "prv_a" }), backup, other]);
+  const route = aRoute("m1", "prv_a", "prv_b");
+  for (let i = 0; i < 2; i++) world.call("QUOTA_EXHAUSTED", { route, retryAfterMs: 20_000 });
+  world.clock.advance(20_000);
+  const told = explained(world, SUPER, "m1").toSorted((a, b) => a.rank - b.rank);
+  const tried: string[] = [];
+  for (let i = 0; i < 4; i++) {
+    const lease = world.lease({ route, tried });
+    tried.push(lease.providerKey.id);
+    lease.release(result("CALLER_ABORTED"));
+  }
+  assert.deepEqual(
+    told.map(({ providerKeyId }) => providerKeyId),
+    tried,
+  );
+  assert.deepEqual(tried, ["pk_00000", "pk_backup", "pk_other", "pk_00001"]);
+});
 
 const asked = fc.tuple(fc.constantFrom(SUPER, SUPER, OWN), fc.constantFrom("m1", "m2"));
 const step: fc.Arbitrary<(pool: Explained) => void> = fc.oneof(
