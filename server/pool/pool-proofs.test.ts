@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { keys, result, SUPER, World } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
+import { DAY_MS, HOUR_MS } from "../core/durations.js";
 
 const ONLY = "pk_00000";
 const GOOD_CHECK = { ok: true, outcome: "OK", error: "" } as const;
@@ -13,6 +14,18 @@ function onProof(): World {
   world.clock.advance(10_000);
   return world;
 }
+
+test("an empty quota is full again after an hour where its reset is not told, and after a month at most", () => {
+  for (const [retryAfterMs, waitMs] of [
+    [null, HOUR_MS],
+    [30 * DAY_MS, 30 * DAY_MS],
+    [365 * DAY_MS, 31 * DAY_MS],
+  ] as const) {
+    const world = new World(keys(1));
+    world.call("QUOTA_EXHAUSTED", { retryAfterMs });
+    assert.equal(world.pool.waitMs(SUPER, aRoute()), waitMs);
+  }
+});
 
 test("a health check that succeeds does not fill an empty quota", () => {
   const world = new World(keys(1));
