@@ -80,87 +80,94 @@ export interface ExplainOptions {
 export function explain(options: ExplainOptions): readonly TargetExplanation[] {
   const { registry, route, scope, now } = options;
   registry.wake(now.monotonicMs);
-  // Expiry goes by the wall clock, which may have been set since.
-  for (const { provider } of route.targets) {
-    for (const lane of registry.index.lanes(provider.id, scope)) {
-      for (const slot of lane.slots) registry.hasExpired(slot);
-    }
+  for (const target of route.targets) {
+    const lanes = registry.index.lanes(target.provider.id, scope);
+    // Expiry goes by the wall clock, which may have been set since.
+    for (const lane of lanes) for (const slot of lane.slots) registry.hasExpired(slot);
   }
-  const ranks = ranksOf(options);
-  return route.targets.map((target, at) => ({
+  const ranks = rankKeys(options);
+  return route.targets.map((target, i) => ({
     providerId: target.provider.id,
     upstreamModel: target.upstreamModel,
     strategy: options.strategyOf(target.provider.id),
-    tiers: explainTiers(options, target, ranks[at] ?? new Map<string, number>()),
+    tiers: explainTiers(options, target, ranks[i] ?? NO_RANKS),
   }));
 }
 
-/** The keys of one tier of a target, and the ranks of the target's keys. */
-interface Ranked {
-  readonly target: RouteTarget;
+/** The place of keys in the order in which a call would try them, by id. */
+type Ranks = ReadonlyMap<string, number>;
+
+const NO_RANKS: Ranks = new Map();
+
+/** A tier of one target, to whose keys calls go now. */
+interface OpenLane {
+  readonly strategy: Strategy;
   readonly set: CandidateSet;
+  readonly context: ChoiceContext;
   readonly ranks: Map<string, number>;
 }
 
 /**
- * Plays through whom a call would try one after the other, without the passing over of ramping keys. Answers the ranks of
- * keys, target by target.
+ * Plays through whom a call would try one after the other, without the passing over of ramping keys: at first whatever
+ * comes first, then all that are known to work, then those that have to be proven. Answers the ranks of each target.
  */
-function ranksOf(options: ExplainOptions): readonly ReadonlyMap<string, number>[] {
+function rankKeys(options: ExplainOptions): readonly Ranks[] {
   const tried = new Set<string>();
-  const rank = (slot: KeySlot, ranks: Map<string, number>): void => {
-    if (tried.has(slot.id)) return;
+  const ranks = options.route.targets.map(() => new Map<string, number>());
+  const lanes = options.isClosed ? [] : openLanes(options, tried, ranks);
+  const rank = (lane: OpenLane, slot: KeySlot): void => {
     tried.add(slot.id);
-    ranks.set(slot.id, tried.size);
+    lane.ranks.set(slot.id, tried.size);
   };
-  const ranksOfAll = options.route.targets.map(() => new Map<string, number>());
-  const tiers = options.route.targets.flatMap((target, at) =>
-    setsOf(options, target).map((set) => ({ target, set, ranks: ranksOfAll[at] ?? new Map() })),
-  );
-  // A key that has to be proven is for a call's first attempt, or for one to which no other is left.
-  const first = tiers.find(({ set }) => set.ready.length > 0 || set.awaiting.length > 0);
-  const [proof] = first?.set.awaiting ?? [];
-  if (first?.set.ready.length === 0 && proof !== undefined) rank(proof, first.ranks);
-  for (const tier of tiers)
-    for (const slot of readyOf(tier, options, tried)) rank(slot, tier.ranks);
-  for (const { set, ranks } of tiers) for (const slot of set.awaiting) rank(slot, ranks);
-  return ranksOfAll;
-}
-
-/** The candidates of a target, tier by tier; none while nobody gets one of its keys. */
-function setsOf(options: ExplainOptions, target: RouteTarget): readonly CandidateSet[] {
-  const lanes = options.registry.index.lanes(target.provider.id, options.scope);
-  if (options.isClosed || restOf(lanes, target, options.now) !== undefined) return [];
-  return lanes.map((lane) => lane.candidates(target.upstreamModel));
-}
-
-/** The keys of a tier that can be chosen, each as it would be after those before it were tried. */
-function* readyOf(
-  { target, set }: Ranked,
-  options: ExplainOptions,
-  tried: ReadonlySet<string>,
-): Iterable<KeySlot> {
-  const strategy = options.strategyOf(target.provider.id);
-  const context: ChoiceContext = {
-    nowMs: options.now.monotonicMs,
-    model: target.upstreamModel,
-    tried,
-    lacking: NO_KEYS,
-    passed: [],
-    prng: options.prng,
-    scratch: [],
-  };
-  for (let i = 0; i < options.keysMax; i++) {
-    const slot = choose(strategy, set, context);
-    if (slot === undefined) return;
-    yield slot;
+  for (const lane of lanes) {
+    const first = choose(lane.strategy, lane.set, lane.context) ?? lane.set.awaiting[0];
+    if (first === undefined) continue;
+    rank(lane, first);
+    break;
   }
+  for (const lane of lanes) {
+    for (let i = 0; i < options.keysMax; i++) {
+      const slot = choose(lane.strategy, lane.set, lane.context);
+      if (slot === undefined) break;
+      rank(lane, slot);
+    }
+  }
+  for (const lane of lanes) {
+    for (const slot of lane.set.awaiting) if (!tried.has(slot.id)) rank(lane, slot);
+  }
+  return ranks;
+}
+
+function openLanes(
+  { registry, route, scope, now, prng, strategyOf }: ExplainOptions,
+  tried: ReadonlySet<string>,
+  ranks: readonly Map<string, number>[],
+): readonly OpenLane[] {
+  return route.targets.flatMap((target, i) => {
+    const { provider, upstreamModel: model } = target;
+    const lanes = registry.index.lanes(provider.id, scope);
+    if (restOf(lanes, target, now) !== undefined) return [];
+    return lanes.map((lane) => ({
+      strategy: strategyOf(provider.id),
+      set: lane.candidates(model),
+      context: {
+        nowMs: now.monotonicMs,
+        model,
+        tried,
+        lacking: NO_KEYS,
+        passed: [],
+        prng,
+        scratch: [],
+      },
+      ranks: ranks[i] ?? new Map<string, number>(),
+    }));
+  });
 }
 
 function explainTiers(
   options: ExplainOptions,
   target: RouteTarget,
-  ranks: ReadonlyMap<string, number>,
+  ranks: Ranks,
 ): readonly TierExplanation[] {
   const lanes = options.registry.index.lanes(target.provider.id, options.scope);
   const rest = restOf(lanes, target, options.now);
