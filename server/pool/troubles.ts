@@ -110,5 +110,5 @@ function tripped(failed: Condition, event: HealthEvent, toldMs: number): Conditi
 }
 
 function doubled(baseMs: number, times: number): number {
-  return baseMs * 2 ** Math.min(Math.max(times, 0), DOUBLINGS_MAX);
+  return baseMs * 2 ** Math.min(times, DOUBLINGS_MAX);
 }
