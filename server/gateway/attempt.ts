@@ -222,7 +222,8 @@ export class Attempt implements RoundTripListener {
     const bytes = this.#isThoughtless ? withoutThoughts(body.bytes, passage.form) : body.bytes;
     const request = requestFor(trip.options, plan, bytes);
     if (endpoint.batch === undefined) this.#fly(trip, request);
-    else this.#flyWhenNoted(new BatchNotice(call, lease, bytes), trip, request);
+    else
+      this.#flyWhenNoted(new BatchNotice(call, lease, bytes, plan.batch?.requests), trip, request);
   }
 
   #fly(trip: RoundTrip, request: UpstreamRequest): void {
