@@ -42,6 +42,8 @@ export interface CallPlan {
   readonly affinity: string;
   /** Its stream may be asked for what it used. */
   readonly mayAskUsage: boolean;
+  /** It goes without what a model thought, which its provider has refused. */
+  readonly isThoughtless: boolean;
   /** What was read before of a long body that asks for a batch. */
   readonly batch: BatchReading | undefined;
 }
@@ -123,6 +125,7 @@ export function planCall(input: PlanInput): CallPlan {
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
     mayAskUsage: true,
+    isThoughtless: false,
     batch: input.batch,
   };
 }
