@@ -2,7 +2,7 @@ import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { Secret } from "../core/secret.js";
-import { mayBringThoughts, withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
+import { mayBringThoughts } from "../dialect/translate/foreign-thoughts.js";
 import type { Dislike } from "../dialect/translate/side.js";
 import type { WayBack } from "../dialect/translate/translator.js";
 import { withOwnResults } from "../dialect/batch-results.js";
@@ -91,8 +91,6 @@ export class Attempt implements RoundTripListener {
   #notice: BatchNotice | undefined;
   /** Gives up what is made elsewhere of the request. */
   #leaveBody: (() => void) | undefined;
-  /** The thoughts in the request cannot be read by the account, or are refused by the provider. */
-  #isThoughtless = false;
   /** The provider's own Responses API does not know what the request is made of. */
   #isInChat = false;
   /** The provider spoke of the option that asks for usage, and is asked without it. */
@@ -219,10 +217,11 @@ export class Attempt implements RoundTripListener {
       listener: this,
     });
     this.#trip = trip;
-    const bytes = this.#isThoughtless ? withoutThoughts(body.bytes, passage.form) : body.bytes;
+    const { bytes } = body;
     const request = requestFor(trip.options, plan, bytes);
     if (endpoint.batch === undefined) this.#fly(trip, request);
-    else this.#flyWhenNoted(new BatchNotice(call, lease, bytes), trip, request);
+    else
+      this.#flyWhenNoted(new BatchNotice(call, lease, bytes, plan.batch?.requests), trip, request);
   }
 
   #fly(trip: RoundTrip, request: UpstreamRequest): void {
@@ -335,8 +334,8 @@ export class Attempt implements RoundTripListener {
       this.#isWithoutUsage = true;
     } else if (refusesSummaries(options.passage, failure)) {
       summaryOption.refusedBy(lease.target.provider);
-    } else if (this.#refusesThoughts(options.passage, failure)) {
-      this.#isThoughtless = true;
+    } else if (this.#plan !== undefined && refusesBrought(this.#plan, options.passage, failure)) {
+      this.#plan = { ...this.#plan, isThoughtless: true };
     } else if (this.#mayBeSaidInChat(options.passage, failure)) {
       this.#isInChat = true;
     } else if (!this.#learnsDislike(options.passage, failure)) {
@@ -346,11 +345,6 @@ export class Attempt implements RoundTripListener {
     }
     this.#send(options.secret);
     return true;
-  }
-
-  #refusesThoughts(passage: Passage, failure: AttemptFailure): boolean {
-    if (this.#isThoughtless || this.#plan === undefined) return false;
-    return refusesThoughts(passage, failure) && mayBringThoughts(this.#plan.body, passage.form);
   }
 
   #mayBeSaidInChat(passage: Passage, failure: AttemptFailure): boolean {
@@ -475,4 +469,10 @@ export class Attempt implements RoundTripListener {
     this.#notice?.unmade(false);
     this.#options.listener.onBug(thrown);
   }
+}
+
+/** The thoughts in the request cannot be read by the account, or are refused by the provider. */
+function refusesBrought(plan: CallPlan, passage: Passage, failure: AttemptFailure): boolean {
+  if (plan.isThoughtless || !refusesThoughts(passage, failure)) return false;
+  return mayBringThoughts(plan.body, passage.form);
 }

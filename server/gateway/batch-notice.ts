@@ -1,4 +1,4 @@
-import type { Batch } from "../core/batch.js";
+import type { Batch, Sought } from "../core/batch.js";
 import { utf8 } from "../core/bytes.js";
 import { drawsOn } from "../core/client-key.js";
 import type { Lease } from "../core/lease.js";
@@ -18,9 +18,11 @@ export class BatchNotice {
   readonly #asked: Batch;
   #isOver = false;
 
-  constructor(call: AdmittedCall, lease: Lease, body: Buffer) {
+  /** `requests`: how many stand in the body, if they were counted. */
+  constructor(call: AdmittedCall, lease: Lease, body: Buffer, requests: number | undefined) {
     this.#call = call;
-    this.#asked = askedFor(call, lease, body);
+    const { dialect } = call.match.endpoint;
+    this.#asked = askedFor(call, lease, soughtBy(dialect, body, requests));
   }
 
   /** Goes on when the request may go out. */
@@ -62,7 +64,7 @@ export class BatchNotice {
 function askedFor(
   { context, match, principal, book, id }: AdmittedCall,
   lease: Lease,
-  body: Buffer,
+  sought: Sought,
 ): Batch {
   const { dialect, model, path } = match.endpoint;
   const { clientKey, ownerId } = principal;
@@ -80,6 +82,6 @@ function askedFor(
     model: model === "PATH" ? lease.target.upstreamModel : "",
     reserved: book.reserved,
     madeAt: context.clock.now(),
-    sought: soughtBy(dialect, body),
+    sought,
   };
 }

@@ -4,6 +4,7 @@ import type { Fault } from "../../../core/fault.js";
 import type { StreamForm } from "../../codec.js";
 import { replyEvents } from "../../reply-events.js";
 import { wholeOfEvents } from "../../whole-of-events.js";
+import { withoutThoughts } from "../foreign-thoughts.js";
 import type { ItemMemory, KeptResponse } from "../kept-response.js";
 import { changedRequest, type OwnRequest } from "../own-request.js";
 import type { Forms } from "../pair.js";
@@ -23,15 +24,19 @@ type Told<T extends { readonly memory?: ItemMemory | undefined }> = Omit<T, "mem
   readonly remembers: boolean;
 };
 
-/** A whole reply where a stream was asked for, or the other way round. */
+/**
+ * A whole reply that has to become EVENTS, for a stream was asked for, or the other way round; or a request that has to be
+ * without what a model thought.
+ */
 export interface Reshaping {
-  readonly to: "EVENTS" | "WHOLE";
+  readonly to: "EVENTS" | "WHOLE" | "THOUGHTLESS";
   readonly form: StreamForm;
   readonly body: Buffer;
 }
 
 /** What it should have been; undefined for what says no such thing. */
 export function reshaped({ to, form, body }: Reshaping): Buffer | undefined {
+  if (to === "THOUGHTLESS") return withoutThoughts(body, form);
   return to === "EVENTS" ? replyEvents(body, form) : wholeOfEvents(body, form);
 }
 
