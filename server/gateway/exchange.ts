@@ -291,6 +291,8 @@ export class Exchange
     const ofKey = fault === poolFault || fault.code === "upstream_refused_key";
     if (ofKey || failure.reply === undefined) {
       const { outcome, httpStatus } = failure;
+      // Callers who keep their connections would leave no descriptor to any that leads to a provider.
+      if (outcome === "NO_SOCKET") this.#options.turn.closeAfter();
       const isRequests = outcome === "REQUEST_REFUSED" && httpStatus !== null;
       this.#refuse(fault, isRequests ? callersStatus(httpStatus) : undefined);
       return;
