@@ -422,7 +422,7 @@ export class Exchange
           this.#context.logger.error({ call: this.#options.id, err: failure }, "call not recorded");
         }
         // Where the disk does not take it, the database may.
-        if (record.response !== undefined) this.#context.batches.recorded(record.response);
+        if (record.news !== undefined) this.#context.batches.recorded(record.news);
         onRecord.settle(failure === undefined);
       });
     }
