@@ -13,7 +13,7 @@ import {
 } from "../core/call.js";
 import { drawsOn, type Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
-import type { FinishedCall, BatchNews } from "../core/finished-call.js";
+import type { BatchNews, FinishedCall } from "../core/finished-call.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import type { Lease } from "../core/lease.js";
 import type { Price } from "../core/provider.js";

@@ -1,5 +1,5 @@
 import { type Attempt, type BegunCall, type CallRecord, NOTHING_RESERVED } from "../core/call.js";
-import type { FinishedCall, BatchNews } from "../core/finished-call.js";
+import type { BatchNews, FinishedCall } from "../core/finished-call.js";
 import type { JsonWriter } from "../core/json-writer.js";
 
 /**

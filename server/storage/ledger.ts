@@ -39,8 +39,9 @@ export interface LedgerBatch {
   /** Takes a call; not allowed any more once `append` was called. */
   add(call: FinishedCall): void;
   /**
-   * Writes the calls, their roll-ups, what they make known of batches, and the journal position in one transaction. All or nothing: it throws when one of
-   * them is in the database already or its client key was deleted; `appendCalls` then deals with them one by one. It may be tried again.
+   * Writes the calls, their roll-ups, what they make known of batches, and the journal position in one transaction. All or
+   * nothing: it throws when one of them is in the database already or its client key was deleted; `appendCalls` then deals
+   * with them one by one. It may be tried again.
    */
   append(position: JournalPosition): Promise<number>;
 }
@@ -94,8 +95,8 @@ export class Ledger {
 
   /**
    * Writes calls, their roll-ups, what they make known of batches, and the journal position in one transaction. A call
-   * whose id is there already changes nothing, so a replay is harmless; one of a deleted client key counts for budgets alone. Returns
-   * how many were new.
+   * whose id is there already changes nothing, so a replay is harmless; one of a deleted client key counts for budgets
+   * alone. Returns how many were new.
    */
   appendCalls(calls: readonly FinishedCall[], position: JournalPosition): Promise<number> {
     return this.#append(position, async (db, staged) => {

@@ -1,5 +1,5 @@
 import type { CallRecord } from "../core/call.js";
-import type { FinishedCall, BatchNews } from "../core/finished-call.js";
+import type { BatchNews, FinishedCall } from "../core/finished-call.js";
 import { MINUTE_MS } from "../core/durations.js";
 import { floorTo } from "../core/multiples.js";
 import type { JsonWriter } from "../core/json-writer.js";
