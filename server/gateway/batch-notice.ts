@@ -32,7 +32,7 @@ export class BatchNotice {
 
   /** The reply has come: goes on when the batch that it names will not be forgotten any more. */
   made(reply: Buffer, goOn: () => void, onBug: (thrown: unknown) => void): void {
-    const { context, match, id } = this.#call;
+    const { context, match, book, id } = this.#call;
     const told = parseRecord(utf8(reply));
     const named = told === undefined ? undefined : madeBatch(match.endpoint.dialect, told);
     if (named === undefined) {
@@ -45,6 +45,7 @@ export class BatchNotice {
     this.#isOver = true;
     const madeAt = context.clock.now();
     const batch = { ...this.#asked, ...named, madeAt, sought: undefined };
+    book.batchMade(batch);
     after(context.batches.made(batch, this.#asked), goOn, onBug);
   }
 
