@@ -142,6 +142,7 @@ function ownBody(call: AdmittedCall, plan: CallPlan, target: RouteTarget): Targe
     form: requestForm(endpoint),
     dislikes: passages.dislikesOf(target),
     isOther: isOtherModel(plan.modelAsked, target),
+    toolsWithoutThought: passages.areToolsWithoutThought(target),
   };
   if (!mayHaveToChange(asIs)) return { bytes, usageAsked, translation: undefined };
   const request = { ...asIs, memory: memoryOf(call) };
