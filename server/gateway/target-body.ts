@@ -216,6 +216,7 @@ function ownBody(call: AdmittedCall, plan: CallPlan, target: RouteTarget): Targe
     form: requestForm(endpoint),
     dislikes: passages.dislikesOf(target),
     isOther: isOtherModel(plan.modelAsked, target),
+    toolsWithoutThought: passages.areToolsWithoutThought(target),
   };
   if (!mayHaveToChange(asIs)) return { bytes, usageAsked, translation: undefined };
   const changed = unlessLong(bytes, (bytesAtOnce) =>

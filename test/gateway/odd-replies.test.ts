@@ -216,3 +216,18 @@ test("a stream whose packing breaks behind its last event is complete, and its c
   const [record] = sink.records;
   assert.deepEqual([record?.status, record?.tokens.input], ["SUCCESS", 11]);
 });
+
+test("a stream whose lines end with carriage returns alone is one, translated or not, at the first key that is asked", async () => {
+  const returns = chatEvents(["hi", " there"], true).map((each) => each.replaceAll("\n", "\r"));
+  for (const [path, body, text] of [
+    ["/v1/chat/completions", CHAT, /^data: \{.*"hi".*" there".*\n\ndata: \[DONE\]\n\n$/s],
+    ["/v1/messages", MESSAGES, /"text":"hi".*"text":" there".*event: message_stop/s],
+  ] as const) {
+    const { send, pool } = await bound();
+    site.stub.script = replyEvents(returns);
+    const reply = await send(path, { ...body, stream: true });
+    assert.equal(reply.status, 200, path);
+    assert.match(await reply.text(), text);
+    assert.deepEqual(pool.outcomes, ["OK"]);
+  }
+});
