@@ -3,6 +3,7 @@ import { owned } from "../../../core/bytes.js";
 import type { Fault } from "../../../core/fault.js";
 import type { StreamForm } from "../../codec.js";
 import { replyEvents } from "../../reply-events.js";
+import { withEncodedVectors } from "../../vectors.js";
 import { wholeOfEvents } from "../../whole-of-events.js";
 import type { ItemMemory, KeptResponse } from "../kept-response.js";
 import { changedRequest, type OwnRequest } from "../own-request.js";
@@ -23,15 +24,16 @@ type Told<T extends { readonly memory?: ItemMemory | undefined }> = Omit<T, "mem
   readonly remembers: boolean;
 };
 
-/** A whole reply where a stream was asked for, or the other way round. */
+/** A whole reply where a stream was asked for, or the other way round; or vectors in lists where base64 was asked for. */
 export interface Reshaping {
-  readonly to: "EVENTS" | "WHOLE";
+  readonly to: "EVENTS" | "WHOLE" | "VECTORS";
   readonly form: StreamForm;
   readonly body: Buffer;
 }
 
 /** What it should have been; undefined for what says no such thing. */
 export function reshaped({ to, form, body }: Reshaping): Buffer | undefined {
+  if (to === "VECTORS") return withEncodedVectors(body);
   return to === "EVENTS" ? replyEvents(body, form) : wholeOfEvents(body, form);
 }
 
