@@ -190,6 +190,7 @@ export class Attempt implements RoundTripListener {
       translation,
       usageAsked,
       usageWanted: plan.bodyHead.usageWanted,
+      encodesVectors: endpoint.makesVectors && plan.bodyHead.vectorsInBase64,
       streamed: plan.streamed,
       asksEvents: plan.streamed && (translation !== undefined || !asArray(endpoint, query)),
       listener: this,
