@@ -53,10 +53,13 @@ export function scanMember(
   return found;
 }
 
-/** The elements of an array inside a text that was scanned already; none where the span holds something else. */
-export function scanElements(text: Buffer, span: Span): readonly Span[] {
+/**
+ * The elements of an array inside a text that was scanned already; none where the span holds something else. Of more than
+ * `countMax` one more.
+ */
+export function scanElements(text: Buffer, span: Span, countMax = Infinity): readonly Span[] {
   if (text[span.start] !== OPEN_BRACKET) return [];
-  return new Scan(text, span.end, SCAN_LIMITS).elements(span.start);
+  return new Scan(text, span.end, SCAN_LIMITS).elements(span.start, countMax);
 }
 
 /** True when what follows a member's value, up to the end of the text, ends exactly the one object around it. */
@@ -145,13 +148,13 @@ class Scan {
     if (depth > this.#depthMax) throw tooDeep(this.#depthMax);
   }
 
-  /** Where the elements of an array stand. */
-  elements(start: number): Span[] {
+  /** Where the elements of an array stand, up to one more than `countMax`. */
+  elements(start: number, countMax: number): Span[] {
     const text = this.#text;
     const end = this.#end;
     const found: Span[] = [];
     let at = spaceEnd(text, start + 1, end);
-    while (byteAt(text, at, end) !== CLOSE_BRACKET) {
+    while (found.length <= countMax && byteAt(text, at, end) !== CLOSE_BRACKET) {
       const valueEnd = this.#value(at, 2);
       found.push({ start: at, end: valueEnd });
       at = spaceEnd(text, valueEnd, end);
