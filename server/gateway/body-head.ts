@@ -5,10 +5,11 @@ import { RepeatedText } from "../core/repeated-text.js";
 import { tierNamed } from "../core/service-tier.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import {
+  isLong,
   isNull,
   readFalse,
   readNumber,
-  readString,
+  readShort,
   readTrue,
   type Span,
 } from "../dialect/json-span.js";
@@ -221,21 +222,21 @@ function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
     tier,
     tools,
   ] = spans;
-  const from = readString(body, previous) ?? idIn(body, held, "conv_");
+  const from = readShort(body, previous) ?? idIn(body, held, "conv_");
   return {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
     stream: asksStream(body, stream),
-    eventsFormat: format !== undefined && readString(body, format) === "sse",
+    eventsFormat: format !== undefined && readShort(body, format) === "sse",
     maxOutputTokens: largestBound(body, completion, tokens, output),
     choices: choicesOf(body, n, bestOf) * promptsIn(body, prompt),
     streamOptions: options,
     usageWanted: options !== undefined && wantsUsage(body, options),
-    session: readString(body, cacheKey) ?? from,
+    session: readShort(body, cacheKey) ?? from,
     from,
     store: readTrue(body, store) || (readFalse(body, store) ? false : undefined),
-    serviceTier: tierNamed(readString(body, tier)),
+    serviceTier: tierNamed(readShort(body, tier)),
     tools,
   };
 }
@@ -247,7 +248,7 @@ function choicesOf(body: Buffer, n: Span | undefined, bestOf: Span | undefined):
 
 /** Google, and others who pass over such things, take a number in quotes as well. */
 function choicesAt(body: Buffer, span: Span | undefined): number {
-  const text = readString(body, span);
+  const text = readShort(body, span);
   const count = text === undefined ? readCount(body, span) : Number(text.replaceAll("_", ""));
   return count !== undefined && count >= 1 ? Math.ceil(count) : 1;
 }
@@ -266,8 +267,8 @@ const BACKSLASH = 0x5c;
 
 /** By its id, or as an object with that; of another look it is no such thing, but a member of some vendor's own. */
 function idIn(body: Buffer, span: Span | undefined, begin: string): string {
-  if (span === undefined) return "";
-  const id = readString(body, span) ?? readString(body, scanMember(body, span, ID_MEMBER)[0]) ?? "";
+  if (span === undefined || isLong(span)) return "";
+  const id = readShort(body, span) ?? readShort(body, scanMember(body, span, ID_MEMBER)[0]) ?? "";
   return id.startsWith(begin) ? id : "";
 }
 
@@ -293,7 +294,8 @@ function headOfConversation([metadata, ...asking]: MemberSpans, isChange: boolea
 
 function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
   const [model, stream, tokens, metadata, container, thread, speed, fallbacks] = spans;
-  const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
+  const [user] =
+    metadata === undefined || isLong(metadata) ? [] : scanMember(body, metadata, USER_MEMBER);
   const head: BodyHead = {
     model: modelOf(body, model),
     modelSpan: model,
@@ -304,10 +306,10 @@ function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
     choices: 1,
     streamOptions: undefined,
     usageWanted: true,
-    session: readString(body, user) ?? "",
+    session: readShort(body, user) ?? "",
     from: threadIn(body, thread) || idIn(body, container, "container_"),
     store: thread !== undefined && !isNull(body, thread) ? true : undefined,
-    serviceTier: tierNamed(readString(body, speed)),
+    serviceTier: tierNamed(readShort(body, speed)),
     tools: undefined,
   };
   return fallbacks === undefined ? head : withFallbacks(body, head, fallbacks);
@@ -320,15 +322,15 @@ function withFallbacks(body: Buffer, head: BodyHead, fallbacks: Span): BodyHead 
   for (const fallback of scanElements(body, fallbacks)) {
     const [tokens, speed] = scanMember(body, fallback, FALLBACK_MEMBERS);
     bound = Math.max(bound, boundOf(body, tokens));
-    serviceTier ??= tierNamed(readString(body, speed));
+    serviceTier ??= tierNamed(readShort(body, speed));
   }
   return { ...head, maxOutputTokens: bound < Infinity ? bound : undefined, serviceTier };
 }
 
 /** The id of the message from which a thread goes on; empty where there is none, or one begins. */
 function threadIn(body: Buffer, span: Span | undefined): string {
-  if (span === undefined) return "";
-  return readString(body, scanMember(body, span, THREAD_MEMBER)[0]) ?? "";
+  if (span === undefined || isLong(span)) return "";
+  return readShort(body, scanMember(body, span, THREAD_MEMBER)[0]) ?? "";
 }
 
 function headOfGemini(body: Buffer, [camel, snake, tier, tierToo]: MemberSpans): BodyHead {
@@ -340,7 +342,7 @@ function headOfGemini(body: Buffer, [camel, snake, tier, tierToo]: MemberSpans):
   if (tier !== undefined && tierToo !== undefined) {
     throw new Fault("malformed_request", "The service tier must be there once only.");
   }
-  const serviceTier = tierNamed(readString(body, tier ?? tierToo));
+  const serviceTier = tierNamed(readShort(body, tier ?? tierToo));
   if (config === undefined)
     return serviceTier === undefined ? NO_BODY : { ...NO_BODY, serviceTier };
   const [tokens, tokensToo, candidates, candidatesToo] = scanMember(
@@ -376,13 +378,19 @@ function readCount(body: Buffer, span: Span | undefined): number | undefined {
 
 function modelOf(body: Buffer, span: Span | undefined): string | undefined {
   if (span === undefined || isNull(body, span)) return undefined;
+  if (isLong(span)) throw modelTooLong();
   if (isPlain(body, span)) return models.in(body, span.start + 1, span.end - 1);
-  const model = readString(body, span);
+  const model = readShort(body, span);
   // Half a character is no text: it cannot be written into a path.
   if (model === undefined || /\p{Surrogate}/u.test(model)) {
     throw new Fault("invalid_argument", "The model must be a text.");
   }
   return model;
+}
+
+/** The refusal of a name that is none. */
+export function modelTooLong(): Fault {
+  return new Fault("invalid_argument", "The model id is too long.");
 }
 
 /** A text of ASCII without escapes. */
@@ -400,5 +408,6 @@ function isPlain(body: Buffer, { start, end }: Span): boolean {
  * else.
  */
 function wantsUsage(body: Buffer, options: Span): boolean {
+  if (isLong(options)) throw new Fault("invalid_argument", "The stream options are too long.");
   return readTrue(body, scanMember(body, options, INCLUDE_MEMBER)[0]);
 }

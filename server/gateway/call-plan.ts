@@ -17,6 +17,7 @@ import {
   headOfJson,
   longScan,
   type MemberSpans,
+  modelTooLong,
   NO_BODY,
 } from "./body-head.js";
 import type { GatewayLimits } from "./limits.js";
@@ -97,9 +98,7 @@ export function planCall(input: PlanInput): CallPlan {
   if (modelAsked === "" && endpoint.model !== "NONE") {
     throw new Fault("invalid_argument", "The request must name a model.");
   }
-  if (modelAsked.length > limits.modelIdCharsMax) {
-    throw new Fault("invalid_argument", "The model id is too long.");
-  }
+  if (modelAsked.length > limits.modelIdCharsMax) throw modelTooLong();
   if (isOwnResponse(match.id)) throw keptHere();
   if (principal.clientKey.kind === "SUPER") refuseInPool(match, input.query, body);
   if (principal.clientKey.modelAllowlist.length > 0) allowNamed(input);

@@ -2,6 +2,7 @@ import { bounded } from "../core/bytes.js";
 import type { Estimate } from "../core/call.js";
 import type { Principal } from "../core/client-key.js";
 import { type Fault, toFault } from "../core/fault.js";
+import type { LongScan } from "../dialect/long-scan.js";
 import { callerOf } from "./admit.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
@@ -102,42 +103,51 @@ export class Intake {
 
   #admit(principal: Principal, sent: Buffer): void {
     this.#admitted = principal;
-    const body = this.#bodyOf(sent);
-    if (body === undefined) return;
-    if (body.length > STEP_BYTES) this.#readLong(principal, body);
-    else this.#planWith(principal, body);
-  }
-
-  /** The body as it is read; undefined where it cannot be, which ends the call. */
-  #bodyOf(sent: Buffer): Buffer | undefined {
     const { match, head } = this.#options;
-    try {
-      const { deployment } = match;
-      return deployment === "" ? sent : bodyOfDeployment(sent, head.contentType, deployment);
-    } catch (thrown) {
-      this.#refuse(thrown);
-      return undefined;
+    const { deployment } = match;
+    if (deployment === "") {
+      this.#read(principal, sent);
+      return;
     }
+    const named = (spans?: MemberSpans): void => {
+      this.#read(principal, bodyOfDeployment(sent, head.contentType, deployment, spans));
+    };
+    const scan = sent.length > STEP_BYTES ? longScanOf(match, head, sent) : undefined;
+    if (scan !== undefined) this.#readInSteps(principal, scan, named);
+    else this.#orRefuse(named);
   }
 
-  #readLong(principal: Principal, body: Buffer): void {
-    const { context, match, head } = this.#options;
-    const scan = longScanOf(match, head, body);
+  #read(principal: Principal, body: Buffer): void {
+    const { match, head } = this.#options;
+    const scan = body.length > STEP_BYTES ? longScanOf(match, head, body) : undefined;
     if (scan === undefined) {
       this.#planWith(principal, body);
       return;
     }
-    context.longWorks.add(principal, () => {
-      if (this.#book.closed) return true;
-      try {
-        if (!scan.read(STEP_BYTES)) return false;
-      } catch (thrown) {
-        this.#refuse(thrown);
-        return true;
-      }
-      this.#planWith(principal, body, scan.found);
-      return true;
+    this.#readInSteps(principal, scan, (spans) => {
+      this.#planWith(principal, body, spans);
     });
+  }
+
+  #readInSteps(principal: Principal, scan: LongScan, goOn: (spans: MemberSpans) => void): void {
+    this.#options.context.longWorks.add(principal, () => {
+      let isRead = true;
+      if (!this.#book.closed) {
+        this.#orRefuse(() => {
+          isRead = scan.read(STEP_BYTES);
+          if (isRead) goOn(scan.found);
+        });
+      }
+      return isRead;
+    });
+  }
+
+  #orRefuse(step: () => void): void {
+    try {
+      step();
+    } catch (thrown) {
+      this.#refuse(thrown);
+    }
   }
 
   #planWith(caller: Principal, body: Buffer, spans?: MemberSpans): void {

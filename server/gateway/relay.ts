@@ -136,7 +136,7 @@ export class Relay {
     if (end < BEHIND_BYTES_MAX) return false;
     this.#place ??= new ReusedPlace();
     this.#watch.lookBack?.();
-    this.#pass(this.#place.put(piece.subarray(0, end), gate?.rest()), true);
+    this.#pass(this.#place.put(piece.subarray(0, end), gate?.rest()));
     if (end < piece.length) this.push(Buffer.from(piece.subarray(end)));
     else this.#tellHeld();
     if (!this.#mayReuse || this.#opening.isHolding) this.#place.leave();
@@ -177,12 +177,11 @@ export class Relay {
 
   // What goes on.
 
-  /** `reuses`: what the last such call passed on is not used any more. */
-  #pass(events: Buffer, reuses = false): void {
+  #pass(events: Buffer): void {
     if (this.#opening.isHolding) this.#passFirst(events);
     else {
       this.#opening.look(events);
-      this.#passOn(events, reuses);
+      this.#passOn(events);
     }
   }
 
@@ -205,26 +204,29 @@ export class Relay {
     return this.#closed;
   }
 
-  #passOn(events: Buffer, reuses = false): void {
+  #passOn(events: Buffer): void {
     // A translation sees for itself what it reads.
     const brokenAt = this.#options.source.edit === undefined ? this.#watch.brokenAt?.(events) : -1;
-    if (brokenAt === undefined || brokenAt < 0) this.#write(events, reuses);
-    else this.#breakAt(brokenAt, events, reuses);
+    if (brokenAt === undefined || brokenAt < 0) this.#write(events);
+    else this.#breakAt(brokenAt, events);
   }
 
-  #breakAt(brokenAt: number, events: Buffer, reuses: boolean): void {
-    if (brokenAt > 0) this.#write(events.subarray(0, brokenAt), reuses);
+  #breakAt(brokenAt: number, events: Buffer): void {
+    if (brokenAt > 0) this.#write(events.subarray(0, brokenAt));
     this.#closed = true;
     this.#options.source.trip.onFail(ANOTHER_BEGAN);
   }
 
-  #write(events: Buffer, reuses: boolean): void {
+  /** The events are nobody else's from here on, and may be changed. */
+  #write(given: Buffer): void {
     const { source, length, turn } = this.#options;
+    const { edit } = source;
+    const events = edit?.trim === undefined ? given : edit.trim(given);
     if (!this.#saysNothing(events)) {
       this.#watch.push(events);
       this.#readBytes += events.length;
     }
-    const written = source.edit === undefined ? events : source.edit.push(events, reuses);
+    const written = edit === undefined ? events : edit.push(events);
     if (!this.#headSent && this.#isRefusedByEdit()) return;
     const out = this.#withoutSecret(written);
     const isLast = this.#isFinished || this.#bytes + out.length === length;

@@ -18,6 +18,7 @@ import {
   type Done,
   type Question,
   received,
+  type Reshaping,
   type Said,
   type Work,
 } from "./works.js";
@@ -154,6 +155,27 @@ export class LongTranslations {
       memory,
       end: (done) => {
         if (done.kind === "OWN") listener.onTranslated(done.body);
+      },
+      fail: (thrown) => {
+        listener.onFailed(thrown);
+      },
+      isGivenUp: false,
+    });
+  }
+
+  /** As above, of a reply in the shape that was not asked for: see `reshaped`. */
+  reshape(
+    holder: Holder,
+    { body, ...asked }: Reshaping,
+    listener: TranslationListener<Buffer | undefined>,
+  ): () => void {
+    return this.#add({
+      holder,
+      body,
+      work: (copy) => ({ kind: "RESHAPING", body: copy, asked }),
+      memory: undefined,
+      end: (done) => {
+        if (done.kind === "RESHAPING") listener.onTranslated(done.body);
       },
       fail: (thrown) => {
         listener.onFailed(thrown);
