@@ -614,7 +614,7 @@ test("a batch that the store does not take before its call is on record is set a
   const { outside, clock, aside, watch } = await watchingResponses();
   const batch = batchOf("b1", "usr", clock.now(), { reserved: RESERVED });
   outside.take = () => true;
-  const { made } = outside;
+  const made = outside.made.bind(outside);
   outside.made = () => Promise.reject(new Error("locked"));
   await make(watch, batch);
   assert.deepEqual([aside, outside.looks], [["b1"], 0]);
