@@ -38,7 +38,7 @@ export function startKeyChecks(parts: {
     const secret = secrets.open(key, new URL(provider.baseUrl).origin);
     const { body, ...found } = await checkKey(tools, { provider, secret });
     const check = { providerKeyId: key.id, at: clock.now(), ...found };
-    pool.reportCheck(key.id, { ...found, outcome: outcomeOfCheck(found.httpStatus, body) });
+    pool.reportCheck(key, { ...found, outcome: outcomeOfCheck(found.httpStatus, body) });
     await storage.keys.write((tx) => tx.healthChecks.append(check));
     return check;
   };
