@@ -45,8 +45,11 @@ export function startKeyChecks(parts: {
   const loop = new HealthLoop({
     clock,
     logger,
-    keys: async () =>
-      vault.state === "UNLOCKED" ? [...providerKeysOf(pool)].filter((key) => key.enabled) : [],
+    keyIds: () => Array.from(providerKeysOf(pool), ({ id }) => id),
+    keyNow: (id) => {
+      const key = pool.registry.slot(id)?.key;
+      return vault.state === "UNLOCKED" && key?.enabled === true ? key : undefined;
+    },
     check: checkHealth,
     everySeconds: () => useCases.settings.values.healthCheckSeconds,
   });
