@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `node scripts/docs.mjs`: writes the tables in docs/ that come from the code (options, metrics, RPCs, …) anew.
+// `node scripts/docs.mjs`: writes what in docs/ comes from the code (options, limits, metrics, RPCs, …) anew.
 import { spawnSync } from "node:child_process";
 import { root, setUp } from "./lib/setup.mjs";
 

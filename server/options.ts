@@ -4,7 +4,7 @@ import { COLLECTOR_URL, isCollectorUrl } from "./observe/traces/trace-config.js"
 
 /**
  * Every setting of the server, once: flags, environment variables, the configuration file, `--help` and
- * the table in docs/operations.md all come from here.
+ * the list in docs/operations.md all come from here.
  */
 interface OptionSpec<K extends string, T> {
   readonly key: K;

@@ -33,6 +33,8 @@ const WORDS_OF_OTHERS = new Set([
 ]);
 /** Fields, reasons, settings and limits, which are written so and not otherwise. */
 const OUR_WORD = /`([a-z]+(?:_[a-z\d]+)+|[a-z]+(?:[A-Z][a-z]*)*(?:Max|Ms))`/g;
+const LINES_OF_TWO_SCREENS = 100;
+const TABLE_CHARS_MAX = 240;
 const REMEDY = "run `node scripts/docs.mjs` and commit what it writes";
 
 test("every relative link leads to a file, and its anchor to a heading", () => {
@@ -51,6 +53,28 @@ test("every relative link leads to a file, and its anchor to a heading", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("every page that is longer than two screens says first where what is", () => {
+  const wrong = pages(root).flatMap((page) => {
+    const text = proseOf(page);
+    if (text.split("\n").length <= LINES_OF_TWO_SCREENS) return [];
+    const links: readonly string[] =
+      text.slice(0, text.search(/^## /m)).match(/(?<=\]\(#)[^)]+/g) ?? [];
+    const sections = [...anchorsOf(text.replaceAll(/^(?:#|#{3,}) .*$/gm, ""))];
+    return sections.filter((each) => !links.includes(each)).map((each) => `${page}#${each}`);
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test("no table of a page is wider than a wide screen", () => {
+  const wrong = pages(root).flatMap((page) =>
+    textOf(page)
+      .split("\n")
+      .filter((line) => line.startsWith("|") && line.length > TABLE_CHARS_MAX)
+      .map((line) => `${page}: ${line.slice(0, 80)}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
 test("the tables from the code are what the code says", () => {
   for (const page of pages(root)) {
     const text = textOf(page);
@@ -58,9 +82,11 @@ test("the tables from the code are what the code says", () => {
   }
 });
 
-test("each limit that is listed has a meaning", () => {
+test("each limit of the ports has a meaning", () => {
   for (const name of ["limits", "strangers"]) {
-    assert.doesNotMatch(TABLES[name]?.(root) ?? "", /\|\s*\|$/m, `table ${name}`);
+    const list = TABLES[name]?.(root) ?? "";
+    assert.match(list, /^- `\w+`: \*\*[^*]+\*\*\. \w/m, `table ${name} has figures`);
+    assert.doesNotMatch(list, /^- `\w+`: \*\*[^*]+\*\*$/m, `table ${name}`);
   }
 });
 

@@ -5,6 +5,40 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => "---")), ...rows.map((row) => line(row))].join("\n");
 }
 
+/** An item of a list, in lines that fit a page. */
+export function bullet(text: string): string {
+  const lines: string[] = [];
+  let line = "-";
+  for (const word of escaped(text).split(" ")) {
+    if (line.length + 1 + word.length > LINE_CHARS && !BLOCK_MARK.test(word)) {
+      lines.push(line);
+      line = " ";
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line].join("\n");
+}
+
+/** Text in which nothing but code and what is bold is more than its words. */
+function escaped(text: string): string {
+  return text.replaceAll(/`[^`]*`|\*\*|[<*]/g, (found) =>
+    found === "<" || found === "*" ? `\\${found}` : found,
+  );
+}
+
+/** What at the beginning of a line would be the beginning of a list, a heading or a quotation. */
+const BLOCK_MARK = /^(?:[-+*>]|#+|\d+[.)])$/;
+
+/** An item with items below it; empty where it has none. */
+export function sublist(head: string, items: readonly string[]): string {
+  if (items.length === 0) return "";
+  const lines = items.map((item) => bullet(item).replaceAll(/^/gm, "  "));
+  return [bullet(head), ...lines].join("\n");
+}
+
+/** As long as a line of the pages may be, with room for the indent of a list inside a list. */
+const LINE_CHARS = 116;
+
 /** Text as code; empty stays empty. */
 export function code(text: string): string {
   return text === "" ? "" : `\`${text}\``;

@@ -1,11 +1,5 @@
-import { Code } from "@connectrpc/connect";
-import { CONNECT_CODES } from "../../server/control/faults.js";
-import { FAULT_CODES } from "../../server/core/fault.js";
+import { presetProviders } from "../../server/catalog/presets.js";
 import { UNLIMITED } from "../../server/core/limits.js";
-import type { Dialect } from "../../server/core/provider.js";
-import { CODECS } from "../../server/dialect/codecs.js";
-import { ENDPOINTS } from "../../server/gateway/endpoints.js";
-import { HTTP_STATUS } from "../../server/gateway/fault-status.js";
 import { POLICY, type Caller } from "../../server/keys/policy-table.js";
 import { SETTINGS } from "../../server/keys/settings-table.js";
 import { callMetrics } from "../../server/observe/call-metrics.js";
@@ -17,11 +11,13 @@ import {
   proxyPortMetrics,
   traceMetrics,
 } from "../../server/observe/server-metrics.js";
-import { OPTIONS } from "../../server/options.js";
+import { OPTIONS, type Option } from "../../server/options.js";
 import { COMMANDS } from "../../tui/cli/commands.js";
+import { endpoints } from "./endpoints.js";
+import { errors, errorTypes, reasons } from "./errors.js";
 import { keyTable } from "./keys.js";
-import { callLimits, controlLimits, namedLimits } from "./limits.js";
-import { code, table } from "./markdown.js";
+import { callLimits, controlLimits, limitsOfPeople, namedLimits } from "./limits.js";
+import { bullet, code, table } from "./markdown.js";
 import { rpcs } from "./rpcs.js";
 import { commentedLines, read } from "./sources.js";
 import { losses } from "./translation.js";
@@ -32,10 +28,14 @@ export const TABLES: Readonly<Record<string, (root: string) => string>> = {
   settings,
   limits: callLimits,
   strangers: controlLimits,
+  people: limitsOfPeople,
   constants: namedLimits,
   metrics,
   endpoints,
+  presets,
   errors,
+  errorTypes,
+  reasons,
   rpcs: rpcTables,
   permissions,
   cli,
@@ -43,22 +43,28 @@ export const TABLES: Readonly<Record<string, (root: string) => string>> = {
   losses,
 };
 
+const NAMES = { OPENAI: "OpenAI's dialect", ANTHROPIC: "Anthropic's", GEMINI: "Gemini's" } as const;
+
 function options(): string {
-  return table(
-    ["flag", "variable", "key in the file", "default", "meaning"],
-    OPTIONS.map((option) => [
-      code(`--${option.flag}${option.placeholder === "" ? "" : ` ${option.placeholder}`}`),
-      code(option.env),
-      code(option.key),
-      defaultOf(option.fallback),
-      option.help,
-    ]),
-  );
+  return OPTIONS.map((option) => {
+    const flag = `--${option.flag}${option.placeholder === "" ? "" : ` ${option.placeholder}`}`;
+    return bullet(
+      `${code(flag)}${defaultOf(option.fallback)}: ${option.help}${otherNames(option)}`,
+    );
+  }).join("\n");
 }
 
 function defaultOf(fallback: unknown): string {
-  if (fallback === "" || (Array.isArray(fallback) && fallback.length === 0)) return "";
-  return code(String(fallback));
+  const isNone = fallback === "" || (Array.isArray(fallback) && fallback.length === 0);
+  return isNone || typeof fallback === "boolean" ? "" : `, **${String(fallback)}**`;
+}
+
+/** Those of its names that do not follow from the flag's. */
+function otherNames({ flag, env, key }: Option): string {
+  const variable = `LATCHKEY_${flag.replaceAll("-", "_").toUpperCase()}`;
+  const camel = flag.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const names = [...(env === variable ? [] : [env]), ...(key === camel ? [] : [key])];
+  return names.length === 0 ? "" : ` (${names.map((name) => code(name)).join(", ")})`;
 }
 
 function settings(root: string): string {
@@ -68,19 +74,27 @@ function settings(root: string): string {
   const meanings = new Map(
     lines.map(({ comment, code: line }) => [/(\w+) = \d+;/.exec(line)?.[1], comment]),
   );
-  return table(
-    ["setting", "default", "meaning"],
-    Object.entries(SETTINGS).map(([name, { fallback }]) => {
+  return Object.entries(SETTINGS)
+    .map(([name, { fallback }]) => {
       const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-      const shown = fallback === UNLIMITED ? "none" : code(String(fallback));
-      return [code(snake), shown, withoutDefault(meanings.get(snake) ?? "")];
-    }),
-  );
+      const shown = fallback === UNLIMITED ? "none" : String(fallback);
+      const meaning = withoutDefault(meanings.get(snake) ?? "");
+      return bullet(`${code(snake)}, **${shown}**: ${meaning}`);
+    })
+    .join("\n");
 }
 
-/** A column of its own says it. */
+/** It stands beside the name. */
 function withoutDefault(meaning: string): string {
   return meaning.replace(/ Default [^.;]+(?:\.|;(?= ))/, "");
+}
+
+function presets(): string {
+  return presetProviders(0)
+    .map(({ slug, dialect, description }) =>
+      bullet(`${code(slug)} (${NAMES[dialect]}): ${description}`),
+    )
+    .join("\n");
 }
 
 function metrics(): string {
@@ -97,53 +111,21 @@ function metrics(): string {
     ...traceMetrics(never),
     ...processMetrics(never),
   ];
-  return table(
-    ["metric", "type", "meaning"],
-    families.map(({ name, type, help }) => [code(name), type, help]),
-  );
-}
-
-function endpoints(): string {
-  const rows = ENDPOINTS.map(({ method, path, dialect, kind, tokens, streams }) => [
-    code(`${method} ${path}`),
-    dialect.toLowerCase(),
-    kind === "LOCAL" ? "Latchkey" : "a provider",
-    { BODY: "if asked", FORMAT: "if asked", ALWAYS: "always", NEVER: "" }[streams],
-    { IN_OUT: "input, output", IN: "input", NONE: "" }[tokens],
-  ]);
-  return table(["endpoint", "dialect", "answered by", "streams", "tokens counted"], rows);
-}
-
-const DIALECTS: readonly Dialect[] = ["OPENAI", "ANTHROPIC", "GEMINI"];
-/** Faults that end a start, and never reach a caller. */
-const START_UP = new Set(FAULT_CODES.slice(FAULT_CODES.indexOf("config_invalid")));
-
-function errors(): string {
-  const rows = FAULT_CODES.filter((each) => !START_UP.has(each)).map((fault) => [
-    code(fault),
-    String(HTTP_STATUS[fault]),
-    ...DIALECTS.map((dialect) => code(typeOf(dialect, fault, HTTP_STATUS[fault]))),
-    code(Code[CONNECT_CODES[fault]] ?? ""),
-  ]);
-  return table(["code", "HTTP", "OpenAI type", "Anthropic type", "Gemini status", "gRPC"], rows);
-}
-
-/** What the dialect calls such an error. */
-function typeOf(dialect: Dialect, fault: string, httpStatus: number): string {
-  const problem = { httpStatus, code: fault, message: "", detail: "", requestId: "" };
-  const body: unknown = JSON.parse(CODECS[dialect].errorBody(problem));
-  const found = /"(?:type|status)":"(?!error")([^"]+)"/.exec(JSON.stringify(body));
-  return found?.[1] ?? "";
+  return families
+    .map(({ name, type, help }) => bullet(`${code(name)}, ${type}: ${help}`))
+    .join("\n");
 }
 
 function rpcTables(root: string): string {
   const all = rpcs(root);
   return [...new Set(all.map(({ service }) => service))]
     .map((service) => {
-      const rows = all
+      const items = all
         .filter((rpc) => rpc.service === service)
-        .map(({ name, streams, comment }) => [code(name), streams ? "stream" : "", comment]);
-      return `### ${service}\n\n${table(["RPC", "", "what it does"], rows)}`;
+        .map(({ name, streams, comment }) =>
+          bullet(`${code(name)}${streams ? " (a stream)" : ""}: ${comment}`),
+        );
+      return `### ${service}\n\n${items.join("\n")}`;
     })
     .join("\n\n");
 }

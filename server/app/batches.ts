@@ -46,6 +46,7 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
     nextId: () => ids.next("call"),
     look: looker(foundation, parts),
     record: recorder(foundation, parts),
+    recorded: () => parts.accounting.caughtUp(),
     take: (batch) =>
       batch.later === undefined || parts.laterUsages.take(batch, batch.batchId) !== undefined,
     setAside: (batch) => parts.limiter.setAside(batch, batch.reserved),
@@ -70,15 +71,10 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
         logger.warn({ batchId: shown[1], err: thrown }, "a batch that ended waits for its turn");
       });
     },
-    goesOn: (response) => {
-      void watch.goesOn(response);
-    },
-    told: (scope, batchId) => {
-      watch.told({ scope, batchId }).catch((thrown: unknown) => {
-        logger.warn(
-          { batchId, err: thrown },
-          "a response that is counted may be again after a restart",
-        );
+    goesOn: (response) => watch.goesOn(response),
+    recorded: (news) => {
+      watch.recorded(news).catch((thrown: unknown) => {
+        logger.warn({ err: thrown }, "a response waits for its turn, or for that of others");
       });
     },
     beforeRemoval: async (scope, batchId) => {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Batch, OpenBatch } from "../core/batch.js";
 import { type CallRecord, NO_TOKENS, NOTHING_RESERVED } from "../core/call.js";
+import type { BatchNews } from "../core/finished-call.js";
 import type { FoundBatch, Look } from "./batch-look.js";
 import { type BatchStore, BatchWatch } from "./batch-watch.js";
 import {
@@ -48,20 +49,12 @@ class Outside implements BatchStore {
   }
 
   add(batch: Batch, lookAt: number): Promise<number | undefined> {
-    return this.step(() => {
-      if (this.#find(batch.scope, batch.batchId) !== undefined) return undefined;
-      const number = ++this.#numbers;
-      this.rows.push({ ...batch, number, misses: 0, records: undefined, lookAt });
-      return number;
-    });
+    return this.step(() => this.#insert(batch, lookAt));
   }
   made(batch: Batch, asked: Batch, lookAt: number): Promise<number | undefined> {
     return this.step(() => {
       this.#drop(asked);
-      if (this.#find(batch.scope, batch.batchId) !== undefined) return undefined;
-      const number = ++this.#numbers;
-      this.rows.push({ ...batch, number, misses: 0, records: undefined, lookAt });
-      return number;
+      return this.#insert(batch, lookAt);
     });
   }
   found = (asked: OpenBatch, names: readonly FoundBatch[], lookAt: number): Promise<boolean> =>
@@ -115,12 +108,22 @@ class Outside implements BatchStore {
   counted = (number: number): Promise<void> =>
     this.#change(number, (row) => Object.assign(row, { lookAt: null, records: undefined }));
 
-  told = ({ scope, batchId }: Pick<Batch, "scope" | "batchId">): Promise<number | undefined> =>
-    this.step(() => {
-      const row = this.#find(scope, batchId);
-      if (row !== undefined) Object.assign(row, { lookAt: null, records: undefined });
-      return row?.number;
-    });
+  numberOf = ({ scope, batchId }: Pick<Batch, "scope" | "batchId">): Promise<number | undefined> =>
+    this.step(() => this.#find(scope, batchId)?.number);
+
+  /** What is in the journal and not in the store, which has it as soon as anybody waits for that. */
+  readonly news: BatchNews[] = [];
+  recorded = (): Promise<void> => this.step(() => this.replay());
+  /** As the ledger does with what the last process left, before anything else begins. */
+  replay(): void {
+    for (const each of this.news.splice(0)) {
+      if (each.kind === "GOES_ON") this.#insert(each.batch, each.lookAt);
+      else {
+        const row = this.#find(each.scope, each.batchId);
+        if (row !== undefined) Object.assign(row, { lookAt: null, records: undefined });
+      }
+    }
+  }
 
   record = async (records: readonly CallRecord[]): Promise<void> => {
     for (const each of records) {
@@ -138,6 +141,12 @@ class Outside implements BatchStore {
       const row = this.rows.find((each) => each.number === number);
       if (row !== undefined) change(row);
     });
+  }
+  #insert(batch: Batch, lookAt: number): number | undefined {
+    if (this.#find(batch.scope, batch.batchId) !== undefined) return undefined;
+    const number = ++this.#numbers;
+    this.rows.push({ ...batch, number, misses: 0, records: undefined, lookAt });
+    return number;
   }
   #drop({ scope, batchId }: Batch): void {
     const row = this.#find(scope, batchId);
@@ -164,6 +173,7 @@ function watchOf(outside: Outside, clock: FakeClock, aside: string[] = []): Batc
     nextId: outside.nextId,
     look: (batch) => outside.step(() => (outside.looks++, outside.look(batch))),
     record: outside.record,
+    recorded: outside.recorded,
     take: (batch) => outside.take(batch),
     setAside: ({ batchId }) => {
       aside.push(batchId);
@@ -455,6 +465,25 @@ function responseOf(id: string, madeAt: number, reserved = RESERVED): Batch {
   return batchOf(id, "usr", madeAt, { path: `/v1/responses/${id}`, reserved, later });
 }
 
+/** A call begins a response that goes on after it, and is put on record. */
+function goOn({ outside, watch }: Watching, response: Batch): Promise<void> {
+  const news = { kind: "GOES_ON", batch: response, lookAt: watch.goesOn(response) } as const;
+  outside.news.push(news);
+  return watch.recorded(news);
+}
+
+/** A call is told what a response used, and is put on record. */
+function tell({ outside, watch }: Watching, { scope, batchId }: Batch): Promise<void> {
+  const news = { kind: "TOLD", scope, batchId } as const;
+  outside.news.push(news);
+  return watch.recorded(news);
+}
+
+interface Watching {
+  readonly outside: Outside;
+  readonly watch: BatchWatch;
+}
+
 /** What a process knows of responses that are still to be counted. */
 function memoryOf(outside: Outside): Set<string> {
   const rows = outside.rows.filter(
@@ -487,7 +516,7 @@ async function passing(clock: FakeClock, ms: number): Promise<void> {
 test("a response is looked for a minute after it was begun and counts once, though nobody asks for it", async () => {
   const { outside, clock, aside, watch, memory } = await watchingResponses();
   memory.add("r1");
-  const noted = watch.goesOn(responseOf("r1", clock.now()));
+  const noted = goOn({ outside, watch }, responseOf("r1", clock.now()));
   assert.deepEqual(aside, ["r1"], "nothing else may use that meanwhile");
   await noted;
   assert.deepEqual(aside, ["r1"]);
@@ -509,9 +538,9 @@ test("a response that its caller was told of is asked for no more, and what was 
   const response = responseOf("r1", clock.now());
   memory.add("r1");
   // As soon as it was made, before the store has it.
-  const noted = watch.goesOn(response);
+  const noted = goOn({ outside, watch }, response);
   memory.delete("r1");
-  await Promise.all([noted, watch.told(response)]);
+  await Promise.all([noted, tell({ outside, watch }, response)]);
   assert.deepEqual(aside, []);
   await passing(clock, DAY_MS);
   await watch.stop();
@@ -526,7 +555,7 @@ test("a response that its caller was told of is asked for no more, and what was 
 test("a response of which its caller is told while it is looked at does not count twice", async () => {
   const { outside, clock, aside, watch, memory } = await watchingResponses();
   memory.add("r1");
-  await watch.goesOn(responseOf("r1", clock.now()));
+  await goOn({ outside, watch }, responseOf("r1", clock.now()));
   outside.look = () => {
     memory.delete("r1");
     return ended("m");
@@ -543,7 +572,7 @@ test("whatever step a process dies at, the next one counts each response once", 
     const first = watchOf(outside, clock);
     memoryOf(outside).add("r1");
     await first.start();
-    await first.goesOn(responseOf("r1", clock.now()));
+    await goOn({ outside, watch: first }, responseOf("r1", clock.now()));
     await first.stop();
     outside.look = () => ended("m");
     for (const stepsLeft of [steps, Number.POSITIVE_INFINITY]) {
@@ -559,6 +588,48 @@ test("whatever step a process dies at, the next one counts each response once", 
   }
 });
 
+test("a response whose call is on record outlives its process, and one that is told does not come back", async () => {
+  for (const isTold of [false, true]) {
+    const { outside, clock, aside, watch, memory } = await watchingResponses();
+    memory.add("r1");
+    const response = responseOf("r1", clock.now());
+    outside.stepsLeft = 0;
+    await assert.rejects(goOn({ outside, watch }, response), Killed);
+    if (isTold) await assert.rejects(tell({ outside, watch }, response), Killed);
+    await watch.stop();
+    assert.deepEqual(aside, [], "whatever the store says, budgets get back what they set aside");
+    outside.stepsLeft = Number.POSITIVE_INFINITY;
+    outside.replay();
+    outside.look = () => ended("m");
+    memoryOf(outside);
+    const next = watchOf(outside, clock);
+    await next.start();
+    await passing(clock, DAY_MS);
+    assert.equal(outside.ledger.size, isTold ? 0 : 1);
+    await next.stop();
+  }
+});
+
+test("a batch that the store does not take before its call is on record is set aside and counts all the same", async () => {
+  const { outside, clock, aside, watch } = await watchingResponses();
+  const batch = batchOf("b1", "usr", clock.now(), { reserved: RESERVED });
+  outside.take = () => true;
+  const { made } = outside;
+  outside.made = () => Promise.reject(new Error("locked"));
+  await make(watch, batch);
+  assert.deepEqual([aside, outside.looks], [["b1"], 0]);
+  outside.made = made;
+  const news = { kind: "GOES_ON", batch, lookAt: batch.madeAt } as const;
+  outside.news.push(news);
+  await watch.recorded(news);
+  assert.deepEqual(aside, ["b1"]);
+  const names = [{ batchId: batch.batchId, path: batch.path }];
+  outside.look = ({ sought }) => (sought === undefined ? ended("m") : { kind: "SOUGHT", names });
+  await passing(clock, DAY_MS);
+  assert.deepEqual([outside.ledger.size, aside], [1, []]);
+  await watch.stop();
+});
+
 test("a response that the store does not take the first time counts all the same", async () => {
   const outside = new Outside();
   const clock = clockAt();
@@ -566,7 +637,7 @@ test("a response that the store does not take the first time counts all the same
   const memory = memoryOf(outside);
   await watch.start();
   memory.add("r1");
-  await watch.goesOn(responseOf("r1", clock.now()));
+  await goOn({ outside, watch }, responseOf("r1", clock.now()));
   outside.look = () => ended("m");
   const { keepRecords } = outside;
   let refusals = 2;
@@ -585,7 +656,7 @@ test("a response that does not end is asked for every few minutes, and given up 
   await watch.start();
   memory.add("r1");
   const madeAt = clock.now();
-  await watch.goesOn(responseOf("r1", madeAt));
+  await goOn({ outside, watch }, responseOf("r1", madeAt));
   const looks: number[] = [];
   outside.look = () => {
     looks.push(clock.now());
@@ -605,8 +676,8 @@ test("a response that is gone counts as what was set aside, or where its call co
   const { outside, clock, aside, watch, memory } = await watchingResponses();
   outside.look = () => ({ kind: "MISSED", problem: "the response: HTTP 404", use: undefined });
   memory.add("r1").add("r2");
-  await watch.goesOn(responseOf("r1", clock.now()));
-  await watch.goesOn(responseOf("r2", clock.now(), NOTHING_RESERVED));
+  await goOn({ outside, watch }, responseOf("r1", clock.now()));
+  await goOn({ outside, watch }, responseOf("r2", clock.now(), NOTHING_RESERVED));
   await passing(clock, DAY_MS);
   const records = [...outside.ledger.values()];
   assert.deepEqual(

@@ -4,6 +4,7 @@ import { CautiousTime } from "../core/cautious-time.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { MINUTE_MS } from "../core/durations.js";
 import { toFault } from "../core/fault.js";
+import type { BatchNews } from "../core/finished-call.js";
 import type { Logger } from "../core/logger.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { FoundBatch, Look } from "./batch-look.js";
@@ -19,6 +20,8 @@ import {
   RESPONSE_PAUSE_MAX_MS,
   SEEK_MAX_MS,
 } from "./limits.js";
+
+type BatchName = Pick<Batch, "scope" | "batchId">;
 
 /** Where batches are kept until they are counted. */
 export interface BatchStore {
@@ -40,8 +43,8 @@ export interface BatchStore {
   putOff(number: number, lookAt: number, misses: number): Promise<void>;
   keepRecords(number: number, records: readonly CallRecord[]): Promise<void>;
   counted(number: number): Promise<void>;
-  /** As `counted`, by its name; answers the number of its row. */
-  told(batch: Pick<Batch, "scope" | "batchId">): Promise<number | undefined>;
+  /** Of its row, whether it is counted or not. */
+  numberOf(batch: BatchName): Promise<number | undefined>;
 }
 
 export interface BatchWatchOptions {
@@ -53,6 +56,8 @@ export interface BatchWatchOptions {
   readonly look: (batch: OpenBatch, signal: AbortSignal) => Promise<Look>;
   /** Puts on record what is not there yet; resolves when the ledger has all of it. */
   readonly record: (records: readonly CallRecord[]) => Promise<void>;
+  /** Resolves when the store has what the calls on record make known. */
+  readonly recorded: () => Promise<void>;
   /** Whether what a batch used is still to be counted; who has said so once does not say so again. */
   readonly take: (batch: OpenBatch) => boolean;
   /** Sets aside what a batch may use; what comes back gives it back. */
@@ -63,8 +68,6 @@ export interface BatchWatchOptions {
 const STORE_PAUSE_MS = 5000;
 /** The pause between two looks is this part of the batch's age. */
 const PAUSE_PER_AGE = 1 / 8;
-/** Batches kept in memory for a store that does not take them; of more, the oldest are lost. */
-const UNSTORED_MAX = 1000;
 /** Timers are set for no longer; the wall clock may be set meanwhile. */
 const SLEEP_MAX_MS = 10 * 60_000;
 
@@ -79,7 +82,6 @@ export class BatchWatch {
   readonly #stopped: Promise<void>;
   /** Looks under way, by the number of the batch. */
   readonly #looks = new Map<number, { readonly ownerId: string; readonly done: Promise<void> }>();
-  readonly #unstored: Batch[] = [];
   /** Nothing is given up because a clock is wrong for a while. */
   readonly #time: CautiousTime;
   /** By how much the wall clock was ahead of the monotonic one when it was last looked at. */
@@ -88,8 +90,10 @@ export class BatchWatch {
   readonly #aside = new Map<number, () => void>();
   /** Numbers of batches that nobody else counts any more, and that are not on their way to the ledger yet. */
   readonly #taken = new Set<number>();
-  /** What goes on after its call is on its way to the store until then, each after the one before. */
-  #noted = Promise.resolve();
+  /** What is set aside for what goes on and is not in the store before its call, by its name. */
+  readonly #unrecorded = new Map<string, () => void>();
+  /** What calls make known is on its way to the store until then. */
+  #noted: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
   #filling: Promise<void> | undefined;
   /** Something has changed since what is due was asked for. */
@@ -133,28 +137,59 @@ export class BatchWatch {
     }
   }
 
-  /** A call has made what goes on after it, and waits for nothing: what that may use is set aside from now on. */
-  async goesOn(batch: Batch): Promise<void> {
-    const giveBack = isNothing(batch.reserved) ? undefined : this.#options.setAside(batch);
-    const noted = this.made(batch);
-    this.#noted = noted;
-    await noted;
-    giveBack?.();
+  /** A call has made what goes on after it: what that may use is set aside from now on. Answers when it is looked at first. */
+  goesOn(response: Batch): number {
+    this.#setAsideUnrecorded(response);
+    return this.#options.clock.now() + LOOK_PAUSE_MIN_MS;
   }
 
-  /** It was made, where `asked` says as what it was asked for before; resolves when it will not be forgotten any more, as far as can be. */
-  async made(batch: Batch, asked?: Batch): Promise<void> {
+  /** What a call makes known is on record with the call, and on its way to the store. */
+  async recorded(news: BatchNews): Promise<void> {
+    const noted = this.#note(news);
+    this.#noted = Promise.allSettled([this.#noted, noted]);
+    await noted;
+  }
+
+  async #note(news: BatchNews): Promise<void> {
+    const { store, recorded } = this.#options;
+    if (news.kind === "TOLD") {
+      await recorded();
+      const number = await store.numberOf(news);
+      if (number !== undefined) this.#giveBack({ number });
+      return;
+    }
+    const { batch } = news;
+    try {
+      await recorded();
+      const row = await store.find(batch.scope, batch.batchId);
+      this.#setAside(row?.number, batch);
+    } finally {
+      this.#giveBackUnrecorded(batch);
+      this.#wake();
+    }
+  }
+
+  #setAsideUnrecorded(batch: Batch): void {
+    if (isNothing(batch.reserved)) return;
+    this.#giveBackUnrecorded(batch);
+    this.#unrecorded.set(nameOf(batch), this.#options.setAside(batch));
+  }
+
+  #giveBackUnrecorded(batch: BatchName): void {
+    const name = nameOf(batch);
+    this.#unrecorded.get(name)?.();
+    this.#unrecorded.delete(name);
+  }
+
+  /** What was asked for was made; resolves when that will not be forgotten any more, as far as can be before its call ends. */
+  async made(batch: Batch, asked: Batch): Promise<void> {
     const { store, clock, logger } = this.#options;
     const lookAt = clock.now() + LOOK_PAUSE_MIN_MS;
     try {
-      const number = await (asked === undefined
-        ? store.add(batch, lookAt)
-        : store.made(batch, asked, lookAt));
-      this.#setAside(number, batch);
+      this.#setAside(await store.made(batch, asked, lookAt), batch);
     } catch (thrown) {
-      logger.error({ batchId: batch.batchId, err: thrown }, "a batch is known in memory alone");
-      this.#unstored.push(batch);
-      if (this.#unstored.length > UNSTORED_MAX) this.#unstored.shift();
+      logger.error({ batchId: batch.batchId, err: thrown }, "a batch is known from its call alone");
+      this.#setAsideUnrecorded(batch);
     }
     this.#wake();
   }
@@ -183,12 +218,6 @@ export class BatchWatch {
     if (batch?.providerId !== providerId) return;
     await store.hasten(batch.number, id, clock.now());
     this.#wake();
-  }
-
-  /** What it used was told to a caller, and counts there. */
-  async told(batch: Pick<Batch, "scope" | "batchId">): Promise<void> {
-    const number = await this.#options.store.told(batch);
-    if (number !== undefined) this.#giveBack({ number });
   }
 
   /** Looks at a batch that is about to be removed, if that is still to be counted. */
@@ -220,7 +249,6 @@ export class BatchWatch {
     this.#timer?.cancel();
     try {
       if (this.#wasSetBack()) await store.hastenAll(clock.now());
-      if (this.#unstored.length > 0) await this.#addUnstored();
       let batch: OpenBatch | undefined;
       do {
         batch = undefined;
@@ -381,17 +409,10 @@ export class BatchWatch {
     await Promise.race([pause, this.#stopped]);
     timer?.cancel();
   }
+}
 
-  /** What the store did not take when it was made. */
-  async #addUnstored(): Promise<void> {
-    for (;;) {
-      const [batch] = this.#unstored;
-      if (batch === undefined) return;
-      // eslint-disable-next-line no-await-in-loop -- the first failure is that of all
-      this.#setAside(await this.#options.store.add(batch, batch.madeAt), batch);
-      this.#unstored.splice(this.#unstored.indexOf(batch), 1);
-    }
-  }
+function nameOf({ scope, batchId }: BatchName): string {
+  return `${scope} ${batchId}`;
 }
 
 function ageMaxMs({ later }: Batch): number {

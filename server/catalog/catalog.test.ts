@@ -140,6 +140,33 @@ test("a dated snapshot that is not listed costs what its model costs", () => {
   assert.ok(first?.price !== null);
 });
 
+test("no name by which a provider takes a listed model is without its price", () => {
+  const made = catalog();
+  for (const [name, listed] of [
+    ["grok-4.6-latest", "grok-4.6"],
+    ["qwen-plus-latest", "qwen-plus"],
+    ["google/models/gemini-2.5-pro", "gemini-2.5-pro"],
+    ["gemini:models/gemini-2.5-pro", "gemini-2.5-pro"],
+    ["openrouter/anthropic/claude-opus-5:nitro", "openrouter/anthropic/claude-opus-5"],
+    ["anthropic/claude-opus-5.5:Online", "openrouter/anthropic/claude-opus-5.5"],
+    ["openrouter/openai/gpt-5-2025-08-07:floor:online", "openrouter/openai/gpt-5"],
+  ] as const) {
+    const priceOf = (model: string, slug: string): unknown =>
+      made.resolve(model, principal()).targets.find((each) => each.provider.slug === slug)?.price;
+    const [slug = ""] = listed.includes("/")
+      ? ["openrouter"]
+      : (served(made, listed)[0]?.split(":") ?? []);
+    assert.ok(priceOf(listed, slug), listed);
+    assert.deepEqual(priceOf(name, slug), priceOf(listed, slug), name);
+  }
+  assert.equal(served(made, "google/models/gemini-2.5-pro")[0], "google:gemini-2.5-pro");
+  // What is free there is another model.
+  assert.equal(
+    made.resolve("openrouter/anthropic/claude-opus-5:free", principal()).targets[0]?.price,
+    null,
+  );
+});
+
 test("naming the provider picks it: by slug, by older name, with slash or colon", () => {
   const made = catalog();
   assert.equal(served(made, "openai/gpt-4o")[0], "openai:gpt-4o");
@@ -327,6 +354,24 @@ test("an unknown model is refused with the names that look alike, and without ec
   );
   assert.throws(() => made.resolve("x".repeat(5000), principal()), { code: "model_not_found" });
 });
+
+test("no provider is asked for a model that would climb in a path", () => {
+  const made = catalog({ providers: [custom("prv_mine", "usr_a", ["*"])] });
+  assert.equal(served(made, "mine/gpt..")[0], "mine:gpt..");
+  for (const name of ["..", " .. ", "mine/..", "mine:..", "models/.."]) {
+    assert.ok(!servedAnyhow(made, name).includes("mine:.."), name);
+  }
+  // Where it is not all of a name, nobody takes it for a place.
+  assert.ok(served(made, "mine/..").includes("openrouter:mine/.."));
+});
+
+function servedAnyhow(made: Catalog, name: string): string[] {
+  try {
+    return served(made, name);
+  } catch {
+    return [];
+  }
+}
 
 test("an allowlist names what was asked, the target, or a family, and a fallback must be named itself", () => {
   assert.equal(modelAllowed([], "x"), true);

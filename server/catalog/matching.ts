@@ -3,8 +3,14 @@ import { type Match, MATCH_RANK, type NameIndex } from "./name-index.js";
 import { presetProviderId } from "./presets.js";
 import { nextPriceChange, priceAt } from "./price-table.js";
 
-/** A dated snapshot of a model, whose undated name is listed: `-2026-03-05`, `-20250929`, `@20250929`. */
-const SNAPSHOT_SUFFIX = /[-@](?:\d{4}-\d{2}-\d{2}|\d{8})$/;
+/** A dated snapshot of a model, or its newest, whose bare name is listed: `-2026-03-05`, `-20250929`, `@20250929`, `-latest`. */
+const SNAPSHOT_SUFFIX = /[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$/;
+/** How OpenRouter is to serve a model, as in `:nitro`. What costs nothing there is a model of its own. */
+const VARIANT_SUFFIX = /(?::(?!free\b)[a-z-]+)+$/;
+/** As Google's own names of models begin, which its side in OpenAI's form takes as well as without. */
+const RESOURCE = "models/";
+/** Names that in a path, as Azure's deployments stand in one, would lead to another endpoint. */
+const CLIMBING: ReadonlySet<string> = new Set([".", ".."]);
 
 /**
  * All ways to serve a name in a row of indexes, the more specific first; at the same specificity the
@@ -30,8 +36,8 @@ export function matchesOf(
   // Sorting is stable, so what the indexes gave first stays first within one rank.
   const sorted = found.toSorted((a, b) => a.rank - b.rank || longerPattern(a, b));
   const seen = new Set<string>();
-  return sorted.filter(({ provider }) => {
-    if (seen.has(provider.id)) return false;
+  return sorted.filter(({ provider, upstreamModel }) => {
+    if (seen.has(provider.id) || CLIMBING.has(upstreamModel)) return false;
     seen.add(provider.id);
     return true;
   });
@@ -52,7 +58,7 @@ export function toTarget(
   { index, openai, nowMs }: Lookup,
 ): { target: RouteTarget; validFromMs: number; validUntilMs: number } {
   const { provider, upstreamModel } = match;
-  const own = match.model ?? undatedModel(provider, upstreamModel, index);
+  const own = match.model ?? listedModel(provider.id, upstreamModel, index);
   const model = own ?? deployedModel(provider, upstreamModel, openai);
   const prices = model?.prices ?? [];
   const price = priceAt(prices, nowMs);
@@ -83,6 +89,7 @@ export function priceOf(
 }
 
 const OPENAI = presetProviderId("openai");
+const OPENROUTER = presetProviderId("openrouter");
 
 /** Azure's deployments mostly have the names of OpenAI's models, and cost what these do. */
 function deployedModel(
@@ -93,26 +100,26 @@ function deployedModel(
   return authStyle === "AZURE" ? listedModel(OPENAI, upstreamModel, openai) : undefined;
 }
 
+/** A name that is not listed costs what the model does of which it is a snapshot or a variant. */
 function listedModel(
   providerId: string,
   upstreamModel: string,
   index: NameIndex,
 ): Model | undefined {
   const name = upstreamModel.toLowerCase();
-  return index.modelOf(providerId, name) ?? index.modelOf(providerId, undated(name));
+  const plain = providerId === OPENROUTER ? name.replace(VARIANT_SUFFIX, "") : name;
+  return (
+    index.modelOf(providerId, name) ??
+    index.modelOf(providerId, plain) ??
+    index.modelOf(providerId, plain.replace(SNAPSHOT_SUFFIX, ""))
+  );
 }
 
-/** A snapshot that is not listed costs what the model does that it is a snapshot of. */
-function undatedModel(
-  provider: Provider,
-  upstreamModel: string,
-  index: NameIndex,
-): Model | undefined {
-  return index.modelOf(provider.id, undated(upstreamModel.toLowerCase()));
-}
-
-function undated(name: string): string {
-  return name.replace(SNAPSHOT_SUFFIX, "");
+/** A model as its provider knows it: under another name for the same it would have no price. */
+function nameAt({ dialect }: Provider, name: string): string {
+  const isResource =
+    dialect === "GEMINI" && name.startsWith(RESOURCE) && name.length > RESOURCE.length;
+  return isResource ? name.slice(RESOURCE.length) : name;
 }
 
 function longerPattern(a: Match, b: Match): number {
@@ -128,10 +135,10 @@ function prefixMatches(
   const at = name.search(/[/:]/);
   if (at <= 0 || at === name.length - 1) return [];
   const slug = slugOf(name.slice(0, at).toLowerCase());
-  const rest = name.slice(at + 1);
   return indexes.flatMap((index) => {
     const provider = index.provider(slug);
     if (provider === undefined) return [];
+    const rest = nameAt(provider, name.slice(at + 1));
     const model = index.modelOf(provider.id, rest.toLowerCase()) ?? null;
     const upstreamModel = model?.modelId ?? rest;
     return [

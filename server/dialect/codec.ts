@@ -115,10 +115,12 @@ export interface StreamEdit {
   /** It holds none, ever. */
   readonly keepsNothing?: true;
   /**
-   * Takes the provider's next whole events; what comes back are whole events for the caller, or nothing. `reuses`: what
-   * came back the last time that it was said is not used any more, and what comes back now may take its place.
+   * Takes out of the provider's next whole events, where they are, what neither the caller nor a watch needs: what is left
+   * of them, at their begin, which `push` gets. So no second copy is in memory while the caller is slow.
    */
-  push(events: Buffer, reuses?: boolean): Buffer;
+  trim?(events: Buffer): Buffer;
+  /** Takes the provider's next whole events; what comes back are whole events for the caller, or nothing. */
+  push(events: Buffer): Buffer;
   /** The provider's stream is complete: the caller's last events, where no event of the provider said so. */
   end(): Buffer;
   /** The caller's last events of a stream that broke off; undefined where they are as if nothing were changed. */

@@ -23,6 +23,19 @@ export function readString(text: Buffer, span: Span | undefined): string | undef
   }
 }
 
+/** No name, id or session is nearly as long, escapes included. */
+const SHORT_BYTES_MAX = 16 * 1024;
+
+/** As `readString`, of what is a name or an id: a longer text, which may be all of a request, is none. */
+export function readShort(text: Buffer, span: Span | undefined): string | undefined {
+  return span === undefined || isLong(span) ? undefined : readString(text, span);
+}
+
+/** Longer than any name. */
+export function isLong({ start, end }: Span): boolean {
+  return end - start > SHORT_BYTES_MAX;
+}
+
 /** A number that is finite; undefined when the span holds something else. */
 export function readNumber(text: Buffer, span: Span | undefined): number | undefined {
   if (span === undefined) return undefined;

@@ -4,7 +4,8 @@ import * as fc from "fast-check";
 import { UsageStripper } from "./usage-strip.js";
 
 function strip(text: string): string {
-  return new UsageStripper().push(Buffer.from(text)).toString();
+  const stripper = new UsageStripper();
+  return stripper.push(stripper.trim(Buffer.from(text))).toString();
 }
 
 test("the event that carries only usage goes, all others stay as they are", () => {
@@ -51,9 +52,19 @@ test("usage in a text, or inside another object, is not touched", () => {
   }
 });
 
-test("an untouched read is passed by reference", () => {
-  const events = Buffer.from('data: {"a":1}\n\n');
-  assert.equal(new UsageStripper().push(events), events);
+test("what is left of a read is where the read was, but for a copy of one that tells usage", () => {
+  const stripper = new UsageStripper();
+  const untouched = Buffer.from('data: {"a":1}\n\n');
+  assert.equal(stripper.push(stripper.trim(untouched)), untouched);
+  const nulls = Buffer.from('data: {"a":1,"usage":null}\n\n'.repeat(3));
+  const trimmed = stripper.trim(nulls);
+  assert.equal(String(trimmed), 'data: {"a":1}\n\n'.repeat(3));
+  assert.deepEqual([trimmed.buffer, trimmed.byteOffset], [nulls.buffer, nulls.byteOffset]);
+  assert.equal(stripper.push(trimmed), trimmed);
+  const usage = stripper.trim(Buffer.from('data: {"choices":[],"usage":{"a":2}}\n\n'));
+  const told = String(usage);
+  assert.equal(stripper.push(usage).length, 0);
+  assert.equal(String(usage), told, "it is looked at once more when the stream has ended");
 });
 
 const ESCAPED = String.raw`"us\u0061ge"`;

@@ -1,5 +1,4 @@
-import { isAt, utf8 } from "../core/bytes.js";
-import { ReusedPlace } from "../core/reused-place.js";
+import { isAt } from "../core/bytes.js";
 import type { StreamEdit } from "./codec.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "./json-record.js";
@@ -17,44 +16,66 @@ const DATA = Buffer.from("data:");
 const COMMA = 0x2c;
 
 /**
- * Takes out of an OpenAI chat stream what came only because we asked for usage: the event that carries
- * nothing else, and the `"usage":null` of all others. A caller that did not ask gets the very bytes it would
- * have got. Takes whole events.
+ * Takes out of an OpenAI chat stream what came only because we asked for usage: the `"usage":null` of all events, and the
+ * event that carries nothing but usage. A caller that did not ask gets the very bytes it would have got. Takes whole events.
  */
 export class UsageStripper implements StreamEdit {
   /** Errors go by as they are. */
   readonly failure = undefined;
   readonly keptBytes = 0;
   readonly keepsNothing = true;
-  readonly #place = new ReusedPlace();
+  /** Of what was trimmed last something has the word still. */
+  #isLeft = false;
 
-  push(events: Buffer, reuses = false): Buffer {
-    let usageAt = events.indexOf(USAGE);
-    let out: Buffer | undefined;
-    /** Of the events so many bytes are done, which are so many of what is left. */
-    let done = 0;
-    let left = 0;
-    let from = 0;
-    while (usageAt >= 0) {
-      const { start, end } = eventAround(events, from, usageAt);
-      const cut = cutOf(events, start, end);
-      if (cut !== undefined) {
-        out ??= reuses ? this.#place.put(events) : Buffer.from(events);
-        if (done > left) out.copyWithin(left, done, cut.start);
-        left += cut.start - done;
-        done = cut.end;
-      }
-      from = end;
-      usageAt = events.indexOf(USAGE, from);
-    }
-    if (out === undefined) return events;
-    out.copyWithin(left, done);
-    return out.subarray(0, left + events.length - done);
+  /** Of `"usage":null`, which most streams have in every event and nobody learns anything from. */
+  trim(events: Buffer): Buffer {
+    this.#isLeft = false;
+    return without(events, events, this.#nullIn);
+  }
+
+  /** Of the event that only tells usage: once in a stream, and what is learnt from it is learnt before. */
+  push(events: Buffer): Buffer {
+    return this.#isLeft ? without(events, undefined, usageIn) : events;
   }
 
   end(): Buffer {
     return NOTHING;
   }
+
+  readonly #nullIn: Cut = (events, start, end) => {
+    const found = nullIn(events, start, end);
+    if (found === undefined) this.#isLeft = true;
+    return found;
+  };
+}
+
+/** What to cut out of an event whose text has the word; undefined for nothing. */
+type Cut = (events: Buffer, start: number, end: number) => Span | undefined;
+
+/** Events without what is to be cut: they themselves where that is nothing, else in `given` or a copy. */
+function without(events: Buffer, given: Buffer | undefined, cutOf: Cut): Buffer {
+  let usageAt = events.indexOf(USAGE);
+  let out: Buffer | undefined;
+  /** Of the events so many bytes are done, which are so many of what is left. */
+  let done = 0;
+  let left = 0;
+  let from = 0;
+  while (usageAt >= 0) {
+    const { start, end } = eventAround(events, from, usageAt);
+    const cut = cutOf(events, start, end);
+    if (cut !== undefined) {
+      // What is moved goes where all has been looked at.
+      out ??= given ?? Buffer.from(events);
+      if (done > left) out.copyWithin(left, done, cut.start);
+      left += cut.start - done;
+      done = cut.end;
+    }
+    from = end;
+    usageAt = events.indexOf(USAGE, from);
+  }
+  if (out === undefined) return events;
+  out.copyWithin(left, done);
+  return out.subarray(0, left + events.length - done);
 }
 
 /** The event that has a place in it; an event begins at `from`. In nearly every stream it is that one, or far behind. */
@@ -70,20 +91,19 @@ function eventEnd(events: Buffer, from: number): number {
   return end < 0 ? events.length : end;
 }
 
-/** What to cut out of one event; undefined for nothing. */
-function cutOf(events: Buffer, start: number, end: number): Span | undefined {
+/** A member that is null, in an event of one line; of several it stays as it is. */
+function nullIn(events: Buffer, start: number, end: number): Span | undefined {
   const line = dataLine(events, start, end);
-  if (line === undefined) return undefined;
-  if (dataLine(events, line.end, end) !== undefined) {
-    // Over several lines it stays as it is, unless all of it is the usage.
-    return isUsageOnly(eventData(events.subarray(start, end)) ?? "") ? { start, end } : undefined;
-  }
+  if (line === undefined || dataLine(events, line.end, end) !== undefined) return undefined;
   const text = events.subarray(line.start, line.end);
   const member = lastValue(text, "usage", (value) => nullMember(text, value));
-  if (member !== undefined) {
-    return { start: line.start + member.start, end: line.start + member.end };
-  }
-  return text.includes(KEY) && isUsageOnly(utf8(text)) ? { start, end } : undefined;
+  return member && { start: line.start + member.start, end: line.start + member.end };
+}
+
+/** All of an event that carries nothing else. */
+function usageIn(events: Buffer, start: number, end: number): Span | undefined {
+  const event = events.subarray(start, end);
+  return event.includes(KEY) && isUsageOnly(eventData(event) ?? "") ? { start, end } : undefined;
 }
 
 /** The value of the next data line from the begin of a line on; undefined when none is left. */

@@ -2,7 +2,6 @@ import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { Secret } from "../core/secret.js";
-import { withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
 import type { WayBack } from "../dialect/translate/translator.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
@@ -196,10 +195,11 @@ export class Attempt implements RoundTripListener {
       listener: this,
     });
     this.#trip = trip;
-    const bytes = this.#ways.isThoughtless ? withoutThoughts(body.bytes, passage.form) : body.bytes;
+    const { bytes } = body;
     const request = requestFor(trip.options, plan, bytes);
     if (endpoint.batch === undefined) this.#fly(trip, request);
-    else this.#flyWhenNoted(new BatchNotice(call, lease, bytes), trip, request);
+    else
+      this.#flyWhenNoted(new BatchNotice(call, lease, bytes, plan.batch?.requests), trip, request);
   }
 
   #fly(trip: RoundTrip, request: UpstreamRequest): void {
@@ -307,9 +307,10 @@ export class Attempt implements RoundTripListener {
 
   /** A provider that does not take an option which we added, or the form, is asked again in another way. */
   #asksOtherwise({ options }: RoundTrip, failure: AttemptFailure): boolean {
-    const plan = this.#plan;
-    if (plan === undefined || !this.#ways.learn(options, failure, plan)) return false;
-    if (this.#ways.isWithoutUsage) this.#plan = { ...plan, mayAskUsage: false };
+    const plan =
+      this.#plan === undefined ? undefined : this.#ways.learn(options, failure, this.#plan);
+    if (plan === undefined) return false;
+    this.#plan = plan;
     this.#send(options.secret);
     return true;
   }

@@ -1,5 +1,5 @@
 import { replaceModel } from "./edit-body.js";
-import { headOfForm, headOfJson } from "./body-head.js";
+import { headOfForm, headOfJson, type MemberSpans } from "./body-head.js";
 import { withField } from "./multipart.js";
 
 const PREFIX = "/openai/";
@@ -32,15 +32,20 @@ export function queryBehind(path: string, query: string): string {
 
 /**
  * The body with the deployment as its model, whatever model it named: Azure goes by the deployment alone.
- * Throws Fault `malformed_request`.
+ * `spans`: as a scan of it has found them. Throws Fault `malformed_request`.
  */
-export function bodyOfDeployment(body: Buffer, contentType: string, deployment: string): Buffer {
+export function bodyOfDeployment(
+  body: Buffer,
+  contentType: string,
+  deployment: string,
+  spans?: MemberSpans,
+): Buffer {
   if (/^multipart\//i.test(contentType)) {
     const head = headOfForm(body, contentType);
     if (head.modelSpan !== undefined) return replaceModel(body, head, deployment);
     return withField(body, contentType, "model", deployment);
   }
-  const head = headOfJson(body, "OPENAI");
+  const head = headOfJson(body, "OPENAI", spans);
   if (head.modelSpan !== undefined) return replaceModel(body, head, deployment);
   const at = body.indexOf(0x7b) + 1;
   const rest = body.subarray(at);

@@ -5,10 +5,11 @@ import { RepeatedText } from "../core/repeated-text.js";
 import { tierNamed } from "../core/service-tier.js";
 import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import {
+  isLong,
   isNull,
   readFalse,
   readNumber,
-  readString,
+  readShort,
   readTrue,
   type Span,
 } from "../dialect/json-span.js";
@@ -96,7 +97,9 @@ const ANTHROPIC_MEMBERS = new WantedMembers([
   "container",
   "thread",
   "speed",
+  "fallbacks",
 ]);
+const FALLBACK_MEMBERS = new WantedMembers(["max_tokens", "speed"]);
 const THREAD_MEMBER = new WantedMembers(["previous_message_id"]);
 // Google takes each name in either spelling.
 const GEMINI_MEMBERS = new WantedMembers([
@@ -114,14 +117,28 @@ const GENERATION_MEMBERS = new WantedMembers([
 const USER_MEMBER = new WantedMembers(["user_id"]);
 const INCLUDE_MEMBER = new WantedMembers(["include_usage"]);
 
-/** Whose members are looked for: a dialect's, or those of a Gemini request that names its model as a resource. */
-export type BodyMembers = Dialect | "RESOURCE";
+// OpenAI's first, then those with which Mistral asks a model at the same path.
+const CONVERSATION_MEMBERS = new WantedMembers([
+  "metadata",
+  "inputs",
+  "agent_id",
+  "tool_confirmations",
+  "completion_args",
+]);
+
+/**
+ * Whose members are looked for: a dialect's, those of a Gemini request that names its model as a resource, or those of a
+ * conversation that begins or is changed.
+ */
+export type BodyMembers = Dialect | "RESOURCE" | "CONVERSATION" | "CHANGED_CONVERSATION";
 
 const MEMBERS: Readonly<Record<BodyMembers, WantedMembers>> = {
   OPENAI: OPENAI_MEMBERS,
   ANTHROPIC: ANTHROPIC_MEMBERS,
   GEMINI: GEMINI_MEMBERS,
   RESOURCE: MODEL_MEMBER,
+  CONVERSATION: CONVERSATION_MEMBERS,
+  CHANGED_CONVERSATION: CONVERSATION_MEMBERS,
 };
 
 /** Where the members stand that are looked for. */
@@ -142,6 +159,10 @@ export function headOfJson(
       return headOfGemini(body, spans);
     case "RESOURCE":
       return headOfResource(body, spans);
+    case "CONVERSATION":
+      return headOfConversation(spans, false);
+    case "CHANGED_CONVERSATION":
+      return headOfConversation(spans, true);
     default:
       return unreachable(members);
   }
@@ -158,8 +179,28 @@ const FORM_FIELDS: ReadonlySet<string> = new Set(["model", "stream"]);
 export function headOfForm(body: Buffer, contentType: string): BodyHead {
   const { fields } = readForm(body, contentType, FORM_FIELDS);
   const model = fields.get("model");
-  const stream = /^true$/i.test(fields.get("stream")?.value ?? "");
+  const stream = isTrueField(fields.get("stream")?.value ?? "");
   return { ...NO_BODY, model: model?.value, modelSpan: model?.span, stream };
+}
+
+function isTrueField(value: string): boolean {
+  const word = value.toLowerCase();
+  if (word !== "true" && word !== "false" && word !== "") throw noFlag();
+  return word === "true";
+}
+
+/**
+ * Whether a stream is asked for. Throws Fault `invalid_argument` for anything but a flag: some servers take a `"true"` or
+ * a 1 for one, and such a stream would not have been asked for what it used.
+ */
+function asksStream(body: Buffer, span: Span | undefined): boolean {
+  if (span === undefined || readFalse(body, span) || isNull(body, span)) return false;
+  if (!readTrue(body, span)) throw noFlag();
+  return true;
+}
+
+function noFlag(): Fault {
+  return new Fault("invalid_argument", 'The "stream" of a request must be true or false.');
 }
 
 function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
@@ -181,28 +222,35 @@ function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
     tier,
     tools,
   ] = spans;
-  const from = readString(body, previous) ?? idIn(body, held, "conv_");
+  const from = readShort(body, previous) ?? idIn(body, held, "conv_");
   return {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
-    stream: readTrue(body, stream),
-    eventsFormat: format !== undefined && readString(body, format) === "sse",
+    stream: asksStream(body, stream),
+    eventsFormat: format !== undefined && readShort(body, format) === "sse",
     maxOutputTokens: largestBound(body, completion, tokens, output),
     choices: choicesOf(body, n, bestOf) * promptsIn(body, prompt),
     streamOptions: options,
     usageWanted: options !== undefined && wantsUsage(body, options),
-    session: readString(body, cacheKey) ?? from,
+    session: readShort(body, cacheKey) ?? from,
     from,
     store: readTrue(body, store) || (readFalse(body, store) ? false : undefined),
-    serviceTier: tierNamed(readString(body, tier)),
+    serviceTier: tierNamed(readShort(body, tier)),
     tools,
   };
 }
 
 /** Of completions more may be made than are given back. */
 function choicesOf(body: Buffer, n: Span | undefined, bestOf: Span | undefined): number {
-  return Math.max(readCount(body, n) ?? 1, readCount(body, bestOf) ?? 1);
+  return Math.max(choicesAt(body, n), choicesAt(body, bestOf));
+}
+
+/** Google, and others who pass over such things, take a number in quotes as well. */
+function choicesAt(body: Buffer, span: Span | undefined): number {
+  const text = readShort(body, span);
+  const count = text === undefined ? readCount(body, span) : Number(text.replaceAll("_", ""));
+  return count !== undefined && count >= 1 ? Math.ceil(count) : 1;
 }
 
 /** Completions are made of each prompt of a list, be it a text or a list of tokens; a list of tokens is one itself. */
@@ -219,8 +267,8 @@ const BACKSLASH = 0x5c;
 
 /** By its id, or as an object with that; of another look it is no such thing, but a member of some vendor's own. */
 function idIn(body: Buffer, span: Span | undefined, begin: string): string {
-  if (span === undefined) return "";
-  const id = readString(body, span) ?? readString(body, scanMember(body, span, ID_MEMBER)[0]) ?? "";
+  if (span === undefined || isLong(span)) return "";
+  const id = readShort(body, span) ?? readShort(body, scanMember(body, span, ID_MEMBER)[0]) ?? "";
   return id.startsWith(begin) ? id : "";
 }
 
@@ -230,31 +278,59 @@ function headOfResource(body: Buffer, [span]: MemberSpans): BodyHead {
   return { ...NO_BODY, model, modelSpan: span, modelForm: "RESOURCE" };
 }
 
+/**
+ * A model that was asked here would be asked past allowlists and budgets, and nobody would know what it used. To go on,
+ * Mistral's may need no member at all; it takes no change of OpenAI's.
+ */
+function headOfConversation([metadata, ...asking]: MemberSpans, isChange: boolean): BodyHead {
+  if (asking.some((span) => span !== undefined) || (isChange && metadata === undefined)) {
+    throw new Fault(
+      "invalid_argument",
+      'Conversations are OpenAI\'s here, which have "items" and "metadata" and ask no model: ask for chat completions.',
+    );
+  }
+  return NO_BODY;
+}
+
 function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
-  const [model, stream, tokens, metadata, container, thread, speed] = spans;
-  const [user] = metadata === undefined ? [] : scanMember(body, metadata, USER_MEMBER);
-  return {
+  const [model, stream, tokens, metadata, container, thread, speed, fallbacks] = spans;
+  const [user] =
+    metadata === undefined || isLong(metadata) ? [] : scanMember(body, metadata, USER_MEMBER);
+  const head: BodyHead = {
     model: modelOf(body, model),
     modelSpan: model,
     modelForm: "JSON",
-    stream: readTrue(body, stream),
+    stream: asksStream(body, stream),
     eventsFormat: false,
     maxOutputTokens: largestBound(body, tokens),
     choices: 1,
     streamOptions: undefined,
     usageWanted: true,
-    session: readString(body, user) ?? "",
+    session: readShort(body, user) ?? "",
     from: threadIn(body, thread) || idIn(body, container, "container_"),
     store: thread !== undefined && !isNull(body, thread) ? true : undefined,
-    serviceTier: tierNamed(readString(body, speed)),
+    serviceTier: tierNamed(readShort(body, speed)),
     tools: undefined,
   };
+  return fallbacks === undefined ? head : withFallbacks(body, head, fallbacks);
+}
+
+/** Anthropic's own may be let make more, and faster, than the model that is asked first. */
+function withFallbacks(body: Buffer, head: BodyHead, fallbacks: Span): BodyHead {
+  let { serviceTier } = head;
+  let bound = head.maxOutputTokens ?? Infinity;
+  for (const fallback of scanElements(body, fallbacks)) {
+    const [tokens, speed] = scanMember(body, fallback, FALLBACK_MEMBERS);
+    bound = Math.max(bound, boundOf(body, tokens));
+    serviceTier ??= tierNamed(readShort(body, speed));
+  }
+  return { ...head, maxOutputTokens: bound < Infinity ? bound : undefined, serviceTier };
 }
 
 /** The id of the message from which a thread goes on; empty where there is none, or one begins. */
 function threadIn(body: Buffer, span: Span | undefined): string {
-  if (span === undefined) return "";
-  return readString(body, scanMember(body, span, THREAD_MEMBER)[0]) ?? "";
+  if (span === undefined || isLong(span)) return "";
+  return readShort(body, scanMember(body, span, THREAD_MEMBER)[0]) ?? "";
 }
 
 function headOfGemini(body: Buffer, [camel, snake, tier, tierToo]: MemberSpans): BodyHead {
@@ -266,7 +342,7 @@ function headOfGemini(body: Buffer, [camel, snake, tier, tierToo]: MemberSpans):
   if (tier !== undefined && tierToo !== undefined) {
     throw new Fault("malformed_request", "The service tier must be there once only.");
   }
-  const serviceTier = tierNamed(readString(body, tier ?? tierToo));
+  const serviceTier = tierNamed(readShort(body, tier ?? tierToo));
   if (config === undefined)
     return serviceTier === undefined ? NO_BODY : { ...NO_BODY, serviceTier };
   const [tokens, tokensToo, candidates, candidatesToo] = scanMember(
@@ -274,7 +350,7 @@ function headOfGemini(body: Buffer, [camel, snake, tier, tierToo]: MemberSpans):
     config,
     GENERATION_MEMBERS,
   );
-  const choices = Math.max(readCount(body, candidates) ?? 1, readCount(body, candidatesToo) ?? 1);
+  const choices = Math.max(choicesAt(body, candidates), choicesAt(body, candidatesToo));
   const maxOutputTokens = largestBound(body, tokens, tokensToo);
   return { ...NO_BODY, maxOutputTokens, choices, serviceTier };
 }
@@ -302,13 +378,19 @@ function readCount(body: Buffer, span: Span | undefined): number | undefined {
 
 function modelOf(body: Buffer, span: Span | undefined): string | undefined {
   if (span === undefined || isNull(body, span)) return undefined;
+  if (isLong(span)) throw modelTooLong();
   if (isPlain(body, span)) return models.in(body, span.start + 1, span.end - 1);
-  const model = readString(body, span);
+  const model = readShort(body, span);
   // Half a character is no text: it cannot be written into a path.
   if (model === undefined || /\p{Surrogate}/u.test(model)) {
     throw new Fault("invalid_argument", "The model must be a text.");
   }
   return model;
+}
+
+/** The refusal of a name that is none. */
+export function modelTooLong(): Fault {
+  return new Fault("invalid_argument", "The model id is too long.");
 }
 
 /** A text of ASCII without escapes. */
@@ -326,5 +408,6 @@ function isPlain(body: Buffer, { start, end }: Span): boolean {
  * else.
  */
 function wantsUsage(body: Buffer, options: Span): boolean {
+  if (isLong(options)) throw new Fault("invalid_argument", "The stream options are too long.");
   return readTrue(body, scanMember(body, options, INCLUDE_MEMBER)[0]);
 }

@@ -13,6 +13,7 @@ import {
 } from "../core/call.js";
 import { drawsOn, type Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
+import type { BatchNews, FinishedCall } from "../core/finished-call.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import type { Lease } from "../core/lease.js";
 import type { Price } from "../core/provider.js";
@@ -34,6 +35,7 @@ import {
   type ReplyPart,
 } from "./counted.js";
 import { HTTP_STATUS } from "./fault-status.js";
+import type { NamedRoom } from "./named-room.js";
 import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;
@@ -75,6 +77,8 @@ export class CallBook implements CountedCall {
   #doubtful = NO_LEASES;
   /** The response of an earlier call whose usage this call was told. */
   #later: LaterUsage | undefined;
+  /** What its record makes known of a batch or a response. */
+  #news: BatchNews | undefined;
   /** Of the last attempt: what the call used counts against the quota of that key. */
   #lastLease: Lease | undefined;
   #closed = false;
@@ -86,6 +90,8 @@ export class CallBook implements CountedCall {
   /** A provider has begun something that it may bill, and has not said that it came to nothing. */
   mayBeBilled = false;
   requestBytes = 0;
+  /** Of a request that may name earlier responses. */
+  named: NamedRoom | undefined;
   firstByteMs: number | null = null;
 
   constructor({ context, id, match, path, ip }: BookOptions) {
@@ -280,19 +286,25 @@ export class CallBook implements CountedCall {
       later: { target: { upstreamModel, price }, counted },
     };
     laterUsages.note(response);
-    if (!isFree) batches.goesOn(response);
+    if (isFree) return;
+    this.#news = { kind: "GOES_ON", batch: response, lookAt: batches.goesOn(response) };
+  }
+
+  /** The call has made a batch, which is due as soon as the database knows it from nobody else. */
+  batchMade(batch: Batch): void {
+    this.#news = { kind: "GOES_ON", batch, lookAt: batch.madeAt };
   }
 
   /** The call was told what a response used in all, which another call may have made. */
   takeLaterUsage(id: string): void {
     if (!showsResponse(this.endpoint) || this.principal === undefined) return;
-    const { laterUsages, batches } = this.#context;
-    this.#later = laterUsages.take(this.principal, id);
-    if (this.#later !== undefined) batches.told(drawsOn(this.principal), id);
+    this.#later = this.#context.laterUsages.take(this.principal, id);
+    if (this.#later === undefined) return;
+    this.#news = { kind: "TOLD", scope: drawsOn(this.principal), batchId: id };
   }
 
   /** Gives back and settles everything; answers the record that is to be written. Undefined for a call without a client key, and the second time. */
-  close(given: Ending, upstreamStatus: number | null): CallRecord | undefined {
+  close(given: Ending, upstreamStatus: number | null): FinishedCall | undefined {
     if (this.#closed) return undefined;
     this.#closed = true;
     const endedMs = this.#context.clock.monotonic();
@@ -320,7 +332,7 @@ export class CallBook implements CountedCall {
     } catch (thrown) {
       this.#logBug(thrown);
     }
-    return record;
+    return this.#news === undefined ? record : { ...record, news: this.#news };
   }
 
   /** What a provider has begun and not told the end of costs what was set aside for it. */

@@ -97,14 +97,14 @@ export type ContextParts = Pick<
   readonly batches?: Batches;
 };
 
-const NO_BATCHES: Batches = {
+export const NO_BATCHES: Batches = {
   readFile: () => Promise.resolve(false),
   asked: () => Promise.resolve(),
   made: () => Promise.resolve(),
   unmade: () => undefined,
   ended: () => undefined,
-  goesOn: () => undefined,
-  told: () => undefined,
+  goesOn: ({ madeAt }) => madeAt,
+  recorded: () => undefined,
   beforeRemoval: () => Promise.resolve(),
 };
 

@@ -1,12 +1,17 @@
-import { latin1 } from "../core/bytes.js";
+import { isAt } from "../core/bytes.js";
 import { modelResource } from "../core/model-resource.js";
 import { scanMember } from "../dialect/json-scan.js";
 import { isNull, type Span } from "../dialect/json-span.js";
+import { SoughtWord } from "../dialect/sought-word.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
 import type { BodyHead } from "./body-head.js";
 
 const INCLUDE = new WantedMembers(["include_usage"]);
-const MODEL_INSIDE = /("model"\s*:\s*"models\/)([^"\\]+)(?=")/g;
+/** A text that is a model's name as Google writes it. */
+const RESOURCE = new SoughtWord('"models/');
+/** What stands before it where it is a request's model. */
+const MODEL_KEY = Buffer.from('"model"');
+const COLON = 0x3a;
 const ASK = '"include_usage":true';
 /** What nearly every stream is asked with, for few callers say how. */
 const OPTIONS = Buffer.from(`"stream_options":{${ASK}},`);
@@ -28,11 +33,37 @@ function modelText({ modelForm }: BodyHead, model: string): string {
  * same. What a caller says in a text is quoted there, so it does not match.
  */
 export function renameInside(body: Buffer, asked: string, model: string): Buffer {
-  const text = latin1(body);
-  const renamed = text.replaceAll(MODEL_INSIDE, (whole, before: string, named: string) =>
-    named === asked ? before + model : whole,
+  const named = Buffer.from(`${asked}"`);
+  const renamed = Buffer.from(`${model}"`);
+  const pieces: Buffer[] = [];
+  let done = 0;
+  let at = RESOURCE.indexIn(body);
+  for (; at >= 0; at = RESOURCE.indexIn(body, at + RESOURCE.length)) {
+    const name = at + RESOURCE.length;
+    if (!isAt(body, name, named) || !isModel(body, at)) continue;
+    pieces.push(body.subarray(done, name), renamed);
+    done = name + named.length;
+  }
+  return pieces.length === 0 ? body : Buffer.concat([...pieces, body.subarray(done)]);
+}
+
+/** The value that begins there is that of a model. */
+function isModel(body: Buffer, start: number): boolean {
+  const colon = blanksStart(body, start) - 1;
+  return (
+    body[colon] === COLON && isAt(body, blanksStart(body, colon) - MODEL_KEY.length, MODEL_KEY)
   );
-  return renamed === text ? body : Buffer.from(renamed, "latin1");
+}
+
+/** Where the blanks before a place begin. */
+function blanksStart(body: Buffer, place: number): number {
+  let at = place;
+  while (isBlank(body[at - 1])) at--;
+  return at;
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
 /**

@@ -48,6 +48,8 @@ export interface Endpoint {
   readonly ofBatch: "LOOK" | "REMOVAL" | undefined;
   /** The reply says where the results of batches lie. */
   readonly namesResults: boolean;
+  /** Keeps what was said and asks no model, as another vendor's API at the same path does. */
+  readonly isConversation: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
   readonly counts: boolean;
   /** A request begins an upload that further requests to the address in its reply go on with. */
@@ -83,6 +85,7 @@ const DEFAULTS = {
   batch: undefined,
   ofBatch: undefined,
   namesResults: false,
+  isConversation: false,
   counts: false,
   uploads: false,
   download: false,
@@ -107,10 +110,10 @@ function things(path: string, names: readonly NamedMember[] = NAMED.nothing): re
 }
 
 /** OpenAI's: one is looked at, changed and removed. */
-function thing(path: string): readonly Endpoint[] {
+function thing(path: string, change: Options = {}): readonly Endpoint[] {
   return [
     row("GET", "OPENAI", path),
-    row("POST", "OPENAI", path, NO_MODEL),
+    row("POST", "OPENAI", path, { ...NO_MODEL, ...change }),
     row("DELETE", "OPENAI", path),
   ];
 }
@@ -139,6 +142,7 @@ const LOCAL: Options = { kind: "LOCAL" };
 const NO_MODEL: Options = { model: "NONE" };
 const KEPT: Options = { keeps: "UNLESS_DENIED" };
 const MADE: Options = { ...NO_MODEL, ...KEPT };
+const CONVERSATION: Options = { isConversation: true };
 const RESULTS: Options = { namesResults: true };
 const DOWNLOAD: Options = { download: true };
 const LOOK: Options = { ofBatch: "LOOK" };
@@ -171,8 +175,8 @@ const OPENAI: readonly Endpoint[] = [
   row("DELETE", "OPENAI", "/v1/responses/{id}", REMOVAL),
   row("POST", "OPENAI", "/v1/responses/{id}/cancel", { ...MADE, form: "RESPONSES" }),
   row("GET", "OPENAI", "/v1/responses/{id}/input_items"),
-  row("POST", "OPENAI", "/v1/conversations", MADE),
-  ...thing("/v1/conversations/{id}"),
+  row("POST", "OPENAI", "/v1/conversations", { ...MADE, ...CONVERSATION }),
+  ...thing("/v1/conversations/{id}", CONVERSATION),
   ...things("/v1/conversations/{id}/items"),
   row("GET", "OPENAI", "/v1/conversations/{id}/items/{item}"),
   row("DELETE", "OPENAI", "/v1/conversations/{id}/items/{item}"),

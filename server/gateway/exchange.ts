@@ -186,6 +186,7 @@ export class Exchange
     this.#book.markFirstByte();
     this.#trials?.settle();
     this.#intake.releaseBody();
+    this.#book.named?.release();
   }
 
   onBegun(): void {
@@ -291,6 +292,8 @@ export class Exchange
     const ofKey = fault === poolFault || fault.code === "upstream_refused_key";
     if (ofKey || failure.reply === undefined) {
       const { outcome, httpStatus } = failure;
+      // Callers who keep their connections would leave no descriptor to any that leads to a provider.
+      if (outcome === "NO_SOCKET") this.#options.turn.closeAfter();
       const isRequests = outcome === "REQUEST_REFUSED" && httpStatus !== null;
       this.#refuse(fault, isRequests ? callersStatus(httpStatus) : undefined);
       return;
@@ -419,6 +422,8 @@ export class Exchange
         if (failure !== undefined && toFault(failure).code !== "storage_unavailable") {
           this.#context.logger.error({ call: this.#options.id, err: failure }, "call not recorded");
         }
+        // Where the disk does not take it, the database may.
+        if (record.news !== undefined) this.#context.batches.recorded(record.news);
         onRecord.settle(failure === undefined);
       });
     }
@@ -443,6 +448,7 @@ export class Exchange
     this.#isOver = true;
     this.#intake.leave();
     this.#trials?.settle();
+    this.#book.named?.release();
     this.#context.streamRoom.delete(this);
     const { onOver } = this.#options;
     if (this.#onRecord === undefined) onOver(this);

@@ -40,6 +40,11 @@ export function isReadWhole(head: ReplyHead, expected: Expected, bytesMax: numbe
   return head.contentLength === undefined || head.contentLength <= bytesMax;
 }
 
+/** A reply that is read whole only to be looked at: its caller is as well served with it as it comes. */
+export function isPassable(head: ReplyHead, { translation, streamed }: Expected): boolean {
+  return translation === undefined && !streamed && !isEvents(head);
+}
+
 export function isJson(head: ReplyHead, { translation, endpoint }: Expected): boolean {
   if (isEvents(head)) return false;
   if (translation !== undefined) return true;

@@ -154,6 +154,9 @@ test("a model says how much it takes and makes where that is known", () => {
     object: "model",
     created: 1_700_000_000,
     owned_by: "p",
+    type: "base",
+    capabilities: { completion_chat: true },
+    max_context_length: 1001,
   });
   const ofAnthropic = { type: "model", created_at: "2023-11-14T22:13:20.999Z" };
   const first = { ...ofAnthropic, id: "m0", display_name: "Model 0" };

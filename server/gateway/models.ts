@@ -102,6 +102,10 @@ function openaiModel(model: ListedModel): object {
     object: "model",
     created: Math.floor(model.createdAt / 1000),
     owned_by: model.providerSlug,
+    // As Mistral has it, whose SDK gives out no model without these.
+    type: "base",
+    capabilities: { completion_chat: useOf(model) === "CHAT" },
+    ...(model.contextWindow === null ? {} : { max_context_length: model.contextWindow }),
   };
 }
 
@@ -124,19 +128,23 @@ function geminiModel(model: ListedModel): object {
     displayName: model.displayName,
     ...(model.contextWindow === null ? {} : { inputTokenLimit: model.contextWindow }),
     ...(model.maxOutput === null ? {} : { outputTokenLimit: model.maxOutput }),
-    supportedGenerationMethods: geminiMethods(model),
+    supportedGenerationMethods: METHODS[useOf(model)],
   };
 }
 
-const EMBEDDING_METHODS = ["embedContent", "batchEmbedContents"];
-const PREDICT_METHODS = ["predict"];
-const CHAT_METHODS = ["generateContent", "streamGenerateContent", "countTokens"];
+const METHODS: Readonly<Record<Use, readonly string[]>> = {
+  EMBEDDING: ["embedContent", "batchEmbedContents"],
+  PREDICT: ["predict"],
+  CHAT: ["generateContent", "streamGenerateContent", "countTokens"],
+};
 
-/** Programs choose by these which models to offer for what. Of a model that no catalogue knows, the name tells. */
-function geminiMethods({ id, categories = [] }: ListedModel): readonly string[] {
-  if (categories.includes("EMBEDDING") || /embed/i.test(id)) return EMBEDDING_METHODS;
+type Use = "EMBEDDING" | "PREDICT" | "CHAT";
+
+/** Programs choose by this which models to offer for what. Of a model that no catalogue knows, the name tells. */
+function useOf({ id, categories = [] }: ListedModel): Use {
+  if (categories.includes("EMBEDDING") || /embed/i.test(id)) return "EMBEDDING";
   // Other models that make images do so as chats.
-  return /(?:^|\/)imagen/i.test(id) ? PREDICT_METHODS : CHAT_METHODS;
+  return /(?:^|\/)imagen/i.test(id) ? "PREDICT" : "CHAT";
 }
 
 function anthropicPage(

@@ -2,6 +2,7 @@ import type { Batch } from "../core/batch.js";
 import type { CallEntry, CallRecord, Estimate, ReplyFacts, Used } from "../core/call.js";
 import type { Holder, Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
+import type { BatchNews } from "../core/finished-call.js";
 import type { Lease, LeaseRequest } from "../core/lease.js";
 import type { PresentedKey } from "../core/presented-key.js";
 import type { Dialect, ModelCategory, Route, RouteTarget } from "../core/provider.js";
@@ -151,10 +152,10 @@ export interface Batches {
   unmade(asked: Batch, isSure: boolean): void;
   /** Somebody was shown, with a provider key, that one has ended. */
   ended(scope: string, batchId: string, providerKey: Pick<ProviderKey, "id" | "providerId">): void;
-  /** A single response goes on after its call, and is looked after as a batch is. */
-  goesOn(response: Batch): void;
-  /** A caller is told all that one of those used, and it counts with that. */
-  told(scope: string, responseId: string): void;
+  /** A single response goes on after its call, and is looked after as a batch is; answers from when on. */
+  goesOn(response: Batch): number;
+  /** What a call makes known of a batch or a response is on record with the call. */
+  recorded(news: BatchNews): void;
   /** One is about to be removed; resolves when what it used is known, or too long has passed. */
   beforeRemoval(scope: string, batchId: string): Promise<void>;
 }

@@ -3,7 +3,8 @@ import { addAuth } from "../upstream/auth.js";
 import type { UpstreamRequest } from "../upstream/flight.js";
 import { queryForProvider } from "./admit.js";
 import type { AdmittedCall } from "./admitted-call.js";
-import type { CallPlan } from "./call-plan.js";
+import { type CallPlan, isForm } from "./call-plan.js";
+import type { Match } from "./match.js";
 import type { RequestHead } from "./request-head.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 
@@ -21,7 +22,7 @@ export function requestFor(trip: RoundTripOptions, plan: CallPlan, body: Buffer)
   const isTranslated = passage.translator !== undefined;
   const headers = isTranslated
     ? translatedHeaders(head, plan.streamed, passage.headers)
-    : ownHeaders(head, plan);
+    : ownHeaders(call);
   headers.addOwn(UNPACKED);
   const auth = passage.compatible ? COMPATIBLE : lease.target.provider;
   addAuth(headers, secret, auth, head.hasAnthropicVersion && !isTranslated);
@@ -38,18 +39,27 @@ export function requestFor(trip: RoundTripOptions, plan: CallPlan, body: Buffer)
 }
 
 const JSON_TYPE = "application/json";
-const FORM_TYPE = /^(?:multipart\/|application\/x-www-form-urlencoded)/i;
+const PLAIN_JSON = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 
-/** The caller's own. A body that was read as JSON here must not be read as a form there, whatever curl calls it. */
-function ownHeaders(head: RequestHead, plan: CallPlan): HeaderBlock {
+/**
+ * The caller's own. What was read as JSON here must not be read as anything else there, whatever its head calls it: curl a
+ * form, somebody a message of Google's or letters in another code, in which it names another model.
+ */
+function ownHeaders({ head, match }: AdmittedCall): HeaderBlock {
   const { contentType } = head;
-  const isForm = contentType !== JSON_TYPE && FORM_TYPE.test(contentType);
-  if (plan.bodyHead.modelForm === "PLAIN" || !isForm) return head.forward.copy();
+  const isSo = contentType === JSON_TYPE || contentType === "" || PLAIN_JSON.test(contentType);
+  if (isSo || !isReadAsJson(match, head)) return head.forward.copy();
   const headers = new HeaderBlock(`content-type: ${JSON_TYPE}\r\n`);
   for (const [name, value] of head.forward.pairs()) {
     if (name !== "content-type") headers.add(name, value);
   }
   return headers;
+}
+
+function isReadAsJson(match: Match, head: RequestHead): boolean {
+  const { method, model, batch } = match.endpoint;
+  if (method !== "POST") return false;
+  return model === "NONE" ? batch !== undefined : !isForm(match, head);
 }
 
 /** Asks what became of a task that this call began; `path` as the provider said. */

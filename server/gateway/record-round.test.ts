@@ -13,14 +13,17 @@ class NotingSink implements Pick<CallSink, "inflight" | "write" | "count"> {
   readonly #steps: string[];
   inflight = 0;
   failure: Error | undefined;
+  /** When what was written would survive a power cut; undefined where it need not. */
+  safe: Promise<void> | undefined;
 
   constructor(steps: string[]) {
     this.#steps = steps;
   }
 
-  write(entries: readonly unknown[]): undefined {
+  write(entries: readonly unknown[]): Promise<void> | undefined {
     this.#steps.push(`write ${String(entries.length)}`);
     if (this.failure !== undefined) throw this.failure;
+    return this.safe;
   }
 
   count(): void {
@@ -87,6 +90,28 @@ test("what could not be put on record is told so, and counted all the same", asy
   await turn();
   await turn();
   assert.deepEqual(steps, ["write 1", "refused", "count"]);
+});
+
+test("what a caller gets waits until it is safe on the disk, and is told where it could not be; what a provider is asked does not wait", async () => {
+  for (const failure of [undefined, new Error("no space")]) {
+    const steps: string[] = [];
+    const { sink, round } = roundOf(steps);
+    let settle: () => void = () => undefined;
+    sink.safe = new Promise((resolve, reject) => {
+      settle = () => {
+        if (failure === undefined) resolve();
+        else reject(failure);
+      };
+    });
+    round.begin({} as BegunCall, (fault) => void steps.push(`begun ${fault?.code ?? "safe"}`));
+    round.finish(RECORD, (fault) => void steps.push(`finished ${fault?.code ?? "safe"}`));
+    await turn();
+    assert.deepEqual(steps, ["write 2", "begun safe", "count"]);
+    settle();
+    await turn();
+    assert.equal(steps.at(-1), failure === undefined ? "finished safe" : "finished internal");
+    assert.equal(steps.length, 4);
+  }
 });
 
 test("the loop is kept turning from a call's begin, and anew from its end", () => {

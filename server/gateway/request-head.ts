@@ -143,7 +143,7 @@ export function readHead(request: ParsedRequest, linesMax: number): RequestHead 
 export function spokenIn(head: RequestHead, query: string): Dialect {
   if (head.hasAnthropicVersion) return "ANTHROPIC";
   if (head.xGoogApiKey !== undefined && head.xGoogApiKey !== "") return "GEMINI";
-  return query !== "" && /(?:^|&)key=/.test(query) ? "GEMINI" : "OPENAI";
+  return query !== "" && /(?:^|&)key=[^&]/.test(query) ? "GEMINI" : "OPENAI";
 }
 
 function emptyHead(): RequestHead {

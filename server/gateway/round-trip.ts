@@ -1,8 +1,6 @@
 import type { TokenUsage } from "../core/call.js";
 import type { Timer } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
-import { replyEvents } from "../dialect/reply-events.js";
-import { wholeOfEvents } from "../dialect/whole-of-events.js";
 import { mayTellError } from "../dialect/told-errors.js";
 import { LONG_BYTES_MIN } from "../dialect/translate/thread/long-translations.js";
 import type { FollowUp, ReplyFacts } from "../dialect/translate/translator.js";
@@ -13,10 +11,11 @@ import type { Flight, UpstreamHandler } from "../upstream/flight.js";
 import { redactBytes, SecretSieve } from "../upstream/redact.js";
 import { type AttemptFailure, garbage, notServed, redirected } from "./attempt-failure.js";
 import { noRoom } from "./body.js";
-import { CollectedReply } from "./collected-reply.js";
+import { CollectedReply, tooLargeToTranslate } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { showsResponse } from "./endpoints.js";
 import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
+import { later } from "./later-work.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
 import {
@@ -28,6 +27,7 @@ import {
   type ReplyHead,
 } from "./reply-head.js";
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "./reply-look.js";
+import { reshape, type Reshaping, streamEnd } from "./reshaped-reply.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 import { refusedInside, refusedOverHttp, taskRefused, toldInside } from "./trip-failure.js";
 import { mayAskOtherwise } from "./ways-of-asking.js";
@@ -64,8 +64,8 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   #relay: Relay | undefined;
   /** Runs until a refusal is judged without the rest of its body. */
   #patience: Timer | undefined;
-  /** Gives up the translation of a long reply. */
-  #leaveTranslation: (() => void) | undefined;
+  /** Gives up what a long reply is being made into. */
+  #leaveWork: (() => void) | undefined;
   /** Its end has been told, or it was given up: whatever still comes is passed over. */
   #over = false;
 
@@ -82,7 +82,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   abort(): void {
     this.#over = true;
     this.#patience?.cancel();
-    this.#leaveTranslation?.();
+    this.#leaveWork?.();
     this.#decoder?.destroy();
     this.flight?.abort();
     this.#collected?.clear();
@@ -120,9 +120,11 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   onLent(chunk: Buffer): boolean {
-    if (this.#over || this.#decoder !== undefined || this.#relay === undefined) return false;
+    if (this.#over || this.#decoder !== undefined) return false;
     try {
-      return this.#relay.pushLent(chunk);
+      if (this.#relay !== undefined) return this.#relay.pushLent(chunk);
+      if (this.#collected !== undefined) this.#collect(this.#collected, chunk, true);
+      return true;
     } catch (thrown) {
       this.#bug(thrown);
       return true;
@@ -138,7 +140,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     if (this.#over) return true;
     try {
       if (this.#relay !== undefined) return this.#relay.push(chunk);
-      return this.#collected === undefined || this.#collect(this.#collected, chunk);
+      return this.#collected === undefined || this.#collect(this.#collected, chunk, false);
     } catch (thrown) {
       this.#bug(thrown);
       return true;
@@ -194,7 +196,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const dropsLimits = (book.ticket?.headers ?? "") !== "";
     const head = readReplyHead(httpStatus, lines, dropsLimits);
     hideKey(head, this.options.secret);
-    const collected = new CollectedReply(head, bodyRoom, principal);
+    const collected = new CollectedReply(head, bodyRoom, principal, this.options);
     this.#collected = collected;
     if (!this.#unpack(head)) {
       this.#refuseUnread(this.#garbage("a reply in an encoding that was not asked for"));
@@ -230,10 +232,10 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   // A body that is collected.
 
-  #collect(collected: CollectedReply, chunk: Buffer): boolean {
+  #collect(collected: CollectedReply, chunk: Buffer, lent: boolean): boolean {
     const { translation, streamed, call } = this.options;
     const { limits } = call.context;
-    const hasRoom = collected.push(chunk);
+    const hasRoom = collected.push(chunk, lent);
     if (collected.isRefusal) {
       if (collected.bytes > limits.errorReplyBytesMax) this.#judge(collected);
       return true;
@@ -243,9 +245,9 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const isSmall = collected.bytes <= limits.wholeReplyBytesMax;
     if (isSmall && hasRoom) return true;
     if (translation === undefined) return this.#relayCollected(collected, collected.head);
-    if (isSmall) throw noRoom();
-    this.#refuse(this.#garbage("a reply that is too large to translate"));
-    return true;
+    // The provider has done its part, and another key would have the same done once more.
+    call.book.mayBeBilled = true;
+    throw isSmall ? noRoom() : tooLargeToTranslate();
   }
 
   #endCollected(collected: CollectedReply): void {
@@ -267,15 +269,14 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   /** A stream that was not asked for becomes the reply that was. */
   #joinEvents(head: ReplyHead, stream: Buffer): void {
-    const { codec, form } = this.options.passage;
-    const watch = codec.watch(form, true);
-    watch.push(stream);
-    const error = watch.failure();
-    const isWhole = watch.finished || watch.completeWithout();
-    const reply = isWhole && error === undefined ? wholeOfEvents(stream, form) : undefined;
+    const { error, isWhole } = streamEnd(this.options.passage, stream);
+    const use = (reply: Buffer | undefined): void => {
+      if (reply !== undefined) this.#readReply(jsonHead(head), reply);
+      else this.#refuse(this.#garbage("a stream that was not asked for, which is no whole reply"));
+    };
     if (error !== undefined) this.#refuse(toldInside(this.options, error));
-    else if (reply !== undefined) this.#readReply(jsonHead(head), reply);
-    else this.#refuse(this.#garbage("a stream that was not asked for, which is no whole reply"));
+    else if (isWhole) this.#reshape("WHOLE", stream, use);
+    else use(undefined);
   }
 
   /** Judges a refusal by what has come of it. */
@@ -329,15 +330,23 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   /** A whole reply where a stream was asked for becomes one. */
   #giveEvents(reply: WholeReply): void {
     const { passage, translation, usageWanted } = this.options;
-    const events = replyEvents(reply.body, passage.form);
-    if (events !== undefined) {
-      // A whole reply tells usage unasked, and a stream does not.
-      const strips = passage.form === "CHAT" && !usageWanted;
-      const relay = this.#startRelay(eventsHead(reply.head), strips);
-      relay.push(events);
-      this.#endStream(relay);
-    } else if (translation === undefined) this.#giveAnswer(reply, NO_FILES);
-    else this.#refuse(this.#garbage("no stream"));
+    this.#reshape("EVENTS", reply.body, (events) => {
+      if (events !== undefined) {
+        // A whole reply tells usage unasked, and a stream does not.
+        const strips = passage.form === "CHAT" && !usageWanted;
+        const relay = this.#startRelay(eventsHead(reply.head), strips);
+        relay.push(events);
+        this.#endStream(relay);
+      } else if (translation === undefined) this.#giveAnswer(reply, NO_FILES);
+      else this.#refuse(this.#garbage("no stream"));
+    });
+  }
+
+  #reshape(to: Reshaping["to"], body: Buffer, use: (made: Buffer | undefined) => void): void {
+    const { call, passage } = this.options;
+    const onBug = this.#bug.bind(this);
+    const listener = { onMade: use, onFailed: onBug, onBug };
+    this.#leaveWork = reshape(call, { to, form: passage.form, body }, listener) ?? this.#leaveWork;
   }
 
   #giveAnswer(reply: WholeReply, files: readonly Buffer[]): void {
@@ -353,22 +362,15 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   /** Once the reply is translated, which is too long to wait for. */
   #giveLater(reply: WholeReply, facts: ReplyFacts): void {
     const { context, principal } = this.options.call;
-    this.#leaveTranslation = context.longTranslations.reply(principal, facts, reply.body, {
-      onTranslated: (answer) => {
-        try {
-          this.#give(reply, answer);
-        } catch (thrown) {
-          this.#bug(thrown);
-        }
+    const { body } = reply;
+    const listener = later<Buffer>({
+      onMade: (answer) => {
+        this.#give(reply, answer);
       },
-      onFailed: (thrown) => {
-        try {
-          this.#untranslated(thrown);
-        } catch (bug) {
-          this.#bug(bug);
-        }
-      },
+      onFailed: this.#untranslated.bind(this),
+      onBug: this.#bug.bind(this),
     });
+    this.#leaveWork = context.longTranslations.reply(principal, facts, body, listener);
   }
 
   #give({ head, body, tokens }: WholeReply, answer: Buffer): void {

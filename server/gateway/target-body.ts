@@ -11,11 +11,13 @@ import {
 import type { CallInput } from "../dialect/translate/request-translation.js";
 import type { Target } from "../dialect/translate/side.js";
 import { LONG_BYTES_MIN, type LongRequest } from "../dialect/translate/thread/long-translations.js";
+import { reshaped, type Reshaping } from "../dialect/translate/thread/works.js";
 import { type WayBack, wayBack } from "../dialect/translate/translator.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import type { CallPlan } from "./call-plan.js";
 import { renameInside, replaceModel, withUsageAsked } from "./edit-body.js";
 import type { Endpoint } from "./endpoints.js";
+import { NamedMemory, NamedRoom, NamesMuch } from "./named-room.js";
 import type { Passage } from "./passages.js";
 import { isOtherModel } from "./ways-of-asking.js";
 
@@ -48,18 +50,90 @@ export function bodyFor(
   target: RouteTarget,
   passage: Passage,
 ): TargetBody | LaterBody {
+  const made = bodyInWords(call, plan, target, passage);
+  if (!plan.isThoughtless) return made;
+  const { form } = passage;
+  return "begin" in made ? thoughtlessLater(call, made, form) : thoughtless(call, made, form);
+}
+
+/** A body whose thoughts are left out: at once of a short one. */
+function thoughtless(
+  call: AdmittedCall,
+  made: TargetBody,
+  form: StreamForm,
+): TargetBody | LaterBody {
+  const asked: Reshaping = { to: "THOUGHTLESS", form, body: made.bytes };
+  const without = (bytes = made.bytes): TargetBody => ({ ...made, bytes });
+  if (made.bytes.length < LONG_BYTES_MIN) return without(reshaped(asked));
+  const { context, principal } = call;
+  return {
+    begin: (listener) =>
+      context.longTranslations.reshape(principal, asked, {
+        onTranslated: (bytes) => {
+          listener.onBody(without(bytes));
+        },
+        onFailed: (thrown) => {
+          listener.onNone(thrown);
+        },
+      }),
+  };
+}
+
+/** The same of one that is made elsewhere. */
+function thoughtlessLater(call: AdmittedCall, made: LaterBody, form: StreamForm): LaterBody {
+  return {
+    begin: (listener) => {
+      let leave = made.begin({
+        onBody: (body) => {
+          const next = thoughtless(call, body, form);
+          if ("begin" in next) leave = next.begin(listener);
+          else listener.onBody(next);
+        },
+        onNone: (thrown) => {
+          listener.onNone(thrown);
+        },
+      });
+      return () => {
+        leave();
+      };
+    },
+  };
+}
+
+/** In the words of the provider. */
+function bodyInWords(
+  call: AdmittedCall,
+  plan: CallPlan,
+  target: RouteTarget,
+  passage: Passage,
+): TargetBody | LaterBody {
   const { translator } = passage;
   if (translator === undefined) return ownBody(call, plan, target);
   const asked = askedOf(call, plan, target);
-  const input = inputOf(call, plan);
   const usageAsked = asked.asksUsage && plan.streamed && passage.form === "CHAT";
   const { forms } = translator;
-  if (forms !== undefined && plan.body.length >= LONG_BYTES_MIN) {
-    const request = { forms, body: plan.body, target: asked, call: input };
-    return translatedLater(call, request, usageAsked);
+  const atOnce = (bytesAtOnce: number): TargetBody => {
+    const input = inputOf(call, plan, bytesAtOnce);
+    const { body: bytes, ...translation } = translator.request(plan.body, asked, input);
+    return { bytes, usageAsked, translation };
+  };
+  // What has none names nothing that is kept.
+  if (forms === undefined) return atOnce(Infinity);
+  const made = unlessLong(plan.body, atOnce);
+  if (made !== undefined) return made;
+  const request = { forms, body: plan.body, target: asked, call: inputOf(call, plan, Infinity) };
+  return translatedLater(call, request, usageAsked);
+}
+
+/** What is made at once; undefined where that would hold others up, for the request is long or what it names. */
+function unlessLong<T>(body: Buffer, make: (bytesAtOnce: number) => T): T | undefined {
+  if (body.length >= LONG_BYTES_MIN) return undefined;
+  try {
+    return make(LONG_BYTES_MIN);
+  } catch (thrown) {
+    if (thrown instanceof NamesMuch) return undefined;
+    throw thrown;
   }
-  const { body: bytes, ...translation } = translator.request(plan.body, asked, input);
-  return { bytes, usageAsked, translation };
 }
 
 function translatedLater(
@@ -145,9 +219,11 @@ function ownBody(call: AdmittedCall, plan: CallPlan, target: RouteTarget): Targe
     toolsWithoutThought: passages.areToolsWithoutThought(target),
   };
   if (!mayHaveToChange(asIs)) return { bytes, usageAsked, translation: undefined };
-  const request = { ...asIs, memory: memoryOf(call) };
-  if (bytes.length >= LONG_BYTES_MIN) return ownLater(call, request, usageAsked);
-  return { bytes: changedRequest(request), usageAsked, translation: undefined };
+  const changed = unlessLong(bytes, (bytesAtOnce) =>
+    changedRequest({ ...asIs, memory: memoryOf(call, bytesAtOnce) }),
+  );
+  if (changed !== undefined) return { bytes: changed, usageAsked, translation: undefined };
+  return ownLater(call, { ...asIs, memory: memoryOf(call, Infinity) }, usageAsked);
 }
 
 /** What only counts tokens, or compacts, is asked as what would be made of them. */
@@ -157,7 +233,11 @@ function requestForm({ names, form }: Endpoint): StreamForm {
 }
 
 /** What a translator wants to know of a call besides its body. */
-function inputOf(call: AdmittedCall, { streamed, modelAsked }: CallPlan): CallInput {
+function inputOf(
+  call: AdmittedCall,
+  { streamed, modelAsked }: CallPlan,
+  bytesAtOnce: number,
+): CallInput {
   const { context, id, match, query } = call;
   const nowSeconds = Math.floor(context.clock.now() / 1000);
   return {
@@ -166,13 +246,16 @@ function inputOf(call: AdmittedCall, { streamed, modelAsked }: CallPlan): CallIn
     streamed,
     modelAsked,
     asArray: asArray(match.endpoint, query),
-    memory: memoryOf(call),
+    memory: memoryOf(call, bytesAtOnce),
   };
 }
 
-function memoryOf({ context, match, principal }: AdmittedCall): ItemMemory | undefined {
-  const isResponses = match.endpoint.names === NAMED.responses;
-  return isResponses ? context.responses.of(principal) : undefined;
+function memoryOf(call: AdmittedCall, bytesAtOnce: number): ItemMemory | undefined {
+  const { context, match, principal, book } = call;
+  if (match.endpoint.names !== NAMED.responses) return undefined;
+  const { bodyRoom, limits, responses } = context;
+  book.named ??= new NamedRoom(bodyRoom, principal, limits.bodyBytesMax);
+  return new NamedMemory(responses.of(principal), book.named, bytesAtOnce);
 }
 
 /** Gemini's callers get a stream as one JSON array unless they ask for events. */

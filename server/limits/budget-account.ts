@@ -26,6 +26,7 @@ export interface Reservation extends Used {
 export interface Overrun {
   readonly part: "tokens" | "costMicros";
   readonly limit: number;
+  /** Below 0 where calls have used more than was set aside for them. */
   readonly left: number;
   readonly needed: number;
   /** When the next period begins, milliseconds since the epoch. */
@@ -76,7 +77,7 @@ export class BudgetAccount {
       const left = limit - spent[part] - reserved[part] - aside[part];
       // A call of an unpriced model, whose cost is taken for 0, still needs a budget that is not used up.
       if (estimate[part] > left || left <= 0) {
-        return { part, limit, left: Math.max(0, left), needed: estimate[part], resetsAt: endMs };
+        return { part, limit, left, needed: estimate[part], resetsAt: endMs };
       }
     }
     return null;

@@ -62,8 +62,6 @@ export class LimitSubject {
   #inFlight = 0;
   /** Calls under way that hold nothing: when they were admitted, there was no limit. */
   #unheld = 0;
-  /** All calls under way are held or counted as unheld. */
-  #isComplete = false;
   /** One for each period that a budget was set for. */
   readonly #accounts: BudgetAccount[] = [];
   /** How often something is set aside beyond calls, and how much in all. */
@@ -79,19 +77,11 @@ export class LimitSubject {
   }
 
   /** A limit of concurrency holds from now on, for calls that are under way without a hold as well. */
-  countUnderWay(underWay: () => number): void {
-    if (this.#isComplete) return;
-    this.#isComplete = true;
-    this.#unheld = Math.max(0, underWay() - this.#inFlight);
+  countUnheld(underWay: number): void {
+    this.#unheld = Math.max(0, underWay - this.#inFlight);
   }
 
-  /** There is no limit from now on: calls that begin hold nothing. */
-  countNoMore(): void {
-    this.#isComplete = false;
-    this.#unheld = 0;
-  }
-
-  /** A call without a hold has ended. */
+  /** A call without a hold has ended; one that began when there was no limit again was not counted. */
   endUnheld(): void {
     if (this.#unheld > 0) this.#unheld--;
   }
@@ -257,13 +247,13 @@ export class LimitSubject {
   }
 
   #overrunRefusal(budget: Budget, overrun: Remediable, wallMs: number): Refusal {
-    const retryAfterSeconds = Math.max(1, Math.ceil((overrun.resetsAt - wallMs) / 1000));
+    const retryAfterSeconds = Math.ceil((overrun.resetsAt - wallMs) / 1000);
     const message = budgetMessage(this.kind, budget, overrun);
     return { code: "budget_exceeded", message, retryAfterSeconds };
   }
 
   #rateRefusal(what: string, waitSeconds: number): Refusal {
-    const retryAfterSeconds = Math.max(1, Math.ceil(waitSeconds));
+    const retryAfterSeconds = Math.ceil(waitSeconds);
     const message = `The limit of ${what} of this ${this.kind} is reached; try again in ${retryAfterSeconds} s.`;
     return { code: "rate_limit_exceeded", message, retryAfterSeconds };
   }

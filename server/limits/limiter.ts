@@ -189,8 +189,7 @@ export class Limiter {
    */
   setLimits(id: SubjectId, limits: Limits): void {
     this.#subjects.get(id.id)?.closeAccounts(limits.budgets);
-    if (limits.concurrency !== null) this.#countUnderWay(id);
-    else if (isUnlimited(limits)) this.#countNoMore(this.#subjects.get(id.id));
+    if (limits.concurrency !== null) this.#countUnheld(id);
     if (limits.budgets.length > 0) this.#prepared(id, limits, this.#now());
   }
 
@@ -211,24 +210,19 @@ export class Limiter {
 
   /** Forgets what was deleted. */
   forget({ id }: SubjectId): void {
-    this.#countNoMore(this.#subjects.get(id));
+    const subject = this.#subjects.get(id);
+    if (subject === undefined) return;
+    this.#withUnheld.delete(subject);
     this.#subjects.delete(id);
   }
 
-  #countUnderWay(id: SubjectId): void {
-    const { underWay } = this.#options;
-    if (underWay === undefined) return;
+  #countUnheld(id: SubjectId): void {
+    const underWay = this.#options.underWay?.(id) ?? 0;
     // Of many keys that are made with limits at once none has calls yet.
-    if (!this.#subjects.has(id.id) && underWay(id) === 0) return;
+    if (underWay === 0) return;
     const subject = this.#subject(id);
-    subject.countUnderWay(() => underWay(id));
+    subject.countUnheld(underWay);
     if (subject.unheld > 0) this.#withUnheld.add(subject);
-  }
-
-  #countNoMore(subject: LimitSubject | undefined): void {
-    if (subject === undefined) return;
-    subject.countNoMore();
-    this.#withUnheld.delete(subject);
   }
 
   /** A subject with an account for each of its budgets. */

@@ -82,8 +82,9 @@ test("who comes back after the time that is told gets in, whichever limits of ke
             const isRate = fault.code === "rate_limit_exceeded";
             if (isRate) rates++;
             else budgets++;
-            const waitMs = (fault.retryAfterSeconds ?? 0) * 1000;
-            assert.ok(waitMs > 0);
+            const { retryAfterSeconds = 0 } = fault;
+            assert.ok(Number.isInteger(retryAfterSeconds) && retryAfterSeconds > 0);
+            const waitMs = retryAfterSeconds * 1000;
             if (isRate) assert.ok(waitMs <= 60_000);
             clock.advance(waitMs);
             fault = faultOf(admit);
@@ -95,6 +96,20 @@ test("who comes back after the time that is told gets in, whichever limits of ke
     ),
   );
   assert.ok(rates > 0 && budgets > 0);
+});
+
+test("of limits that hold equally long the client key's own is told, about which its caller can do most", () => {
+  const day = { period: "DAY", tokens: 0, costMicros: null } as const;
+  const none = { tokensPerMinute: null, concurrency: null, requestsPerMinute: null, budgets: [] };
+  for (const limits of [
+    { ...none, requestsPerMinute: 1 },
+    { ...none, concurrency: 0 },
+    { ...none, budgets: [day] },
+  ]) {
+    const { call } = limited([limits, limits, limits]);
+    if (limits.requestsPerMinute !== null) call(1, 1);
+    assert.match(faultOf(() => call(1, 1))?.publicMessage ?? "", /of this client key/);
+  }
 });
 
 test("a spent budget of any subject is told before a rate that would pass", () => {

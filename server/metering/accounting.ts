@@ -109,6 +109,8 @@ export class Accounting {
 
   /** Resolves when the database has everything that is in the journal now. */
   caughtUp(): Promise<void> {
+    // What was written in this turn of the event loop may not be on its way yet.
+    this.sink.count();
     return this.#recorder.caughtUp();
   }
 

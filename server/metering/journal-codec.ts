@@ -1,4 +1,5 @@
 import { type Attempt, type BegunCall, type CallRecord, NOTHING_RESERVED } from "../core/call.js";
+import type { BatchNews, FinishedCall } from "../core/finished-call.js";
 import type { JsonWriter } from "../core/json-writer.js";
 
 /**
@@ -56,6 +57,8 @@ type EndTuple = readonly [
   costMicros: number | null,
   usageSource: CallRecord["usageSource"],
   attempts: readonly AttemptTuple[],
+  /** Of a call that makes something known of a batch: that as JSON. */
+  news?: string,
 ];
 
 /** A record's text of more bytes than this is written anew with every string cut. */
@@ -95,7 +98,7 @@ export function writeBegun(out: JsonWriter, open: OpenCall): void {
 /** Writes a finished call; bounded likewise. `begun` is what it began as, where that is known. */
 export function writeRecord(
   out: JsonWriter,
-  record: CallRecord,
+  record: FinishedCall,
   begun: OpenCall | undefined,
 ): void {
   const json = begun !== undefined && isBegunAs(record, begun.call) ? begun.json : undefined;
@@ -110,10 +113,10 @@ export function decodeBegun(json: string): BegunCall {
  * The record in JSON of `writeRecord`. Written out field by field: taking lists apart by pattern and putting
  * objects together by spreading costs ten times as much, and all that a database was away for comes by here.
  */
-export function decodeRecord(json: string): CallRecord {
+export function decodeRecord(json: string): FinishedCall {
   const [begun, end] = JSON.parse(json) as readonly [BegunTuple, EndTuple];
   const tokens = end[11];
-  return {
+  const record: CallRecord = {
     id: begun[0],
     startedAt: begun[1],
     clientKeyId: begun[2],
@@ -146,6 +149,9 @@ export function decodeRecord(json: string): CallRecord {
     ip: begun[9],
     attempts: end[14].map(attemptOf),
   };
+  const news = end[15];
+  if (news === undefined) return record;
+  return { ...record, news: JSON.parse(news) as BatchNews };
 }
 
 /** The id alone of a record in JSON of `writeRecord`, from its bytes. */
@@ -209,7 +215,7 @@ function isBegunAs(record: CallRecord, call: BegunCall): boolean {
   );
 }
 
-function putRecord(out: JsonWriter, record: CallRecord, charsMax: number, begun?: string): void {
+function putRecord(out: JsonWriter, record: FinishedCall, charsMax: number, begun?: string): void {
   out.openList();
   if (begun === undefined) putBegun(out, record, charsMax);
   else out.again(begun);
@@ -218,8 +224,8 @@ function putRecord(out: JsonWriter, record: CallRecord, charsMax: number, begun?
   out.closeList();
 }
 
-function putEnd(out: JsonWriter, record: CallRecord, charsMax: number): void {
-  const { tokens, attempts } = record;
+function putEnd(out: JsonWriter, record: FinishedCall, charsMax: number): void {
+  const { tokens, attempts, news } = record;
   out.openList();
   out.word(cut(record.providerKeyId, charsMax));
   out.word(cut(record.providerId, charsMax));
@@ -245,6 +251,8 @@ function putEnd(out: JsonWriter, record: CallRecord, charsMax: number): void {
   const count = charsMax === RECORD_BYTES_MAX ? attempts.length : CUT_LIST_ITEMS;
   for (const attempt of attempts.slice(0, count)) putAttempt(out, attempt, charsMax);
   out.closeList();
+  // It is short, and useless where it is cut.
+  if (news !== undefined) out.text(JSON.stringify(news));
   out.closeList();
 }
 

@@ -1,4 +1,5 @@
 import type { CallRecord } from "../core/call.js";
+import type { FinishedCall } from "../core/finished-call.js";
 import type { Page, PageQuery } from "../core/page.js";
 import type { UsageQuery, UsageRow } from "../core/usage.js";
 
@@ -7,7 +8,7 @@ export interface LedgerBatch {
   /** Calls in it. */
   readonly size: number;
   /** Takes a call; not once it has been appended or tried to be. Never throws. */
-  add(record: CallRecord): void;
+  add(record: FinishedCall): void;
   /**
    * As `appendCalls`, but all or nothing: throws when one of the calls is there already or has lost its client key.
    * It may be tried again.
@@ -18,10 +19,10 @@ export interface LedgerBatch {
 /** Where finished calls end up; the storage implements it. */
 export interface LedgerStore {
   /**
-   * Writes calls, their roll-ups and the journal position in one transaction. A call whose id is there
-   * already changes nothing, so a replay is harmless. Returns how many were new.
+   * Writes calls, their roll-ups, what they make known of batches, and the journal position in one transaction. A call
+   * whose id is there already changes nothing, so a replay is harmless. Returns how many were new.
    */
-  appendCalls(calls: readonly CallRecord[], position: JournalPosition): Promise<number>;
+  appendCalls(calls: readonly FinishedCall[], position: JournalPosition): Promise<number>;
   newBatch(): LedgerBatch;
   /** The position up to which the journal is in the database; undefined at the first start. */
   journalPosition(): Promise<JournalPosition | undefined>;

@@ -30,6 +30,8 @@ export interface Asking {
   readonly request: LeaseRequest;
   readonly scope: Scope;
   readonly nowMs: number;
+  /** Whether it may be one that has to be proven where no other is left. */
+  readonly mayProve: boolean;
 }
 
 /** What binds a call to a key. */
@@ -89,7 +91,7 @@ export class Chooser {
   }
 
   #pickIn(lane: Lane, target: RouteTarget, lacking: KeyIds, call: Asking): KeySlot | undefined {
-    const { request, nowMs } = call;
+    const { request, nowMs, mayProve } = call;
     const set = lane.candidates(poolName(target));
     const proof = this.#isProofDue(set, request.tried)
       ? this.#awaiting(set, request, lacking)
@@ -102,7 +104,7 @@ export class Chooser {
     const slot = isKept
       ? kept
       : this.#choose(strategy, set, this.#contextOf(target, lacking, call));
-    if (slot === undefined) return this.#awaiting(set, request, lacking);
+    if (slot === undefined) return mayProve ? this.#awaiting(set, request, lacking) : undefined;
     noteUse(strategy, set, slot);
     if (!isKept) noteChoice(strategy, set, slot, nowMs);
     if (bond !== undefined) this.#affinities.set(bond.session, slot.id, nowMs);

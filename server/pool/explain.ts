@@ -1,5 +1,6 @@
 import type { Tier } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
+import type { CandidateSet } from "./candidate-set.js";
 import type { Standing } from "./eligibility.js";
 import type { KeySlot } from "./key-slot.js";
 import type { Lane } from "./lane.js";
@@ -79,59 +80,94 @@ export interface ExplainOptions {
 export function explain(options: ExplainOptions): readonly TargetExplanation[] {
   const { registry, route, scope, now } = options;
   registry.wake(now.monotonicMs);
-  const tried = new Set<string>();
-  return route.targets.map((target) => {
+  for (const target of route.targets) {
     const lanes = registry.index.lanes(target.provider.id, scope);
     // Expiry goes by the wall clock, which may have been set since.
     for (const lane of lanes) for (const slot of lane.slots) registry.hasExpired(slot);
-    return {
-      providerId: target.provider.id,
-      upstreamModel: target.upstreamModel,
-      strategy: options.strategyOf(target.provider.id),
-      tiers: explainTiers(options, target, rankTarget(options, target, tried)),
-    };
-  });
+  }
+  const ranks = rankKeys(options);
+  return route.targets.map((target, i) => ({
+    providerId: target.provider.id,
+    upstreamModel: target.upstreamModel,
+    strategy: options.strategyOf(target.provider.id),
+    tiers: explainTiers(options, target, ranks[i] ?? NO_RANKS),
+  }));
 }
 
-/** Plays through whom a call would try one after the other, without the passing over of ramping keys. */
-function rankTarget(
-  options: ExplainOptions,
-  target: RouteTarget,
-  tried: Set<string>,
-): ReadonlyMap<string, number> {
-  const ranks = new Map<string, number>();
-  const strategy = options.strategyOf(target.provider.id);
-  const lanes = options.registry.index.lanes(target.provider.id, options.scope);
-  if (options.isClosed || restOf(lanes, target, options.now) !== undefined) return ranks;
-  const rank = (slot: KeySlot): void => {
+/** The place of keys in the order in which a call would try them, by id. */
+type Ranks = ReadonlyMap<string, number>;
+
+const NO_RANKS: Ranks = new Map();
+
+/** A tier of one target, to whose keys calls go now. */
+interface OpenLane {
+  readonly strategy: Strategy;
+  readonly set: CandidateSet;
+  readonly context: ChoiceContext;
+  readonly ranks: Map<string, number>;
+}
+
+/**
+ * Plays through whom a call would try one after the other, without the passing over of ramping keys: at first whatever
+ * comes first, then all that are known to work, then those that have to be proven. Answers the ranks of each target.
+ */
+function rankKeys(options: ExplainOptions): readonly Ranks[] {
+  const tried = new Set<string>();
+  const ranks = options.route.targets.map(() => new Map<string, number>());
+  const lanes = options.isClosed ? [] : openLanes(options, tried, ranks);
+  const rank = (lane: OpenLane, slot: KeySlot): void => {
     tried.add(slot.id);
-    ranks.set(slot.id, tried.size);
+    lane.ranks.set(slot.id, tried.size);
   };
   for (const lane of lanes) {
-    const set = lane.candidates(target.upstreamModel);
-    const context: ChoiceContext = {
-      nowMs: options.now.monotonicMs,
-      model: target.upstreamModel,
-      tried,
-      lacking: NO_KEYS,
-      passed: [],
-      prng: options.prng,
-      scratch: [],
-    };
+    const first = choose(lane.strategy, lane.set, lane.context) ?? lane.set.awaiting[0];
+    if (first === undefined) continue;
+    rank(lane, first);
+    break;
+  }
+  for (const lane of lanes) {
     for (let i = 0; i < options.keysMax; i++) {
-      const slot = choose(strategy, set, context);
+      const slot = choose(lane.strategy, lane.set, lane.context);
       if (slot === undefined) break;
-      rank(slot);
+      rank(lane, slot);
     }
-    for (const slot of set.awaiting) if (!tried.has(slot.id)) rank(slot);
+  }
+  for (const lane of lanes) {
+    for (const slot of lane.set.awaiting) if (!tried.has(slot.id)) rank(lane, slot);
   }
   return ranks;
+}
+
+function openLanes(
+  { registry, route, scope, now, prng, strategyOf }: ExplainOptions,
+  tried: ReadonlySet<string>,
+  ranks: readonly Map<string, number>[],
+): readonly OpenLane[] {
+  return route.targets.flatMap((target, i) => {
+    const { provider, upstreamModel: model } = target;
+    const lanes = registry.index.lanes(provider.id, scope);
+    if (restOf(lanes, target, now) !== undefined) return [];
+    return lanes.map((lane) => ({
+      strategy: strategyOf(provider.id),
+      set: lane.candidates(model),
+      context: {
+        nowMs: now.monotonicMs,
+        model,
+        tried,
+        lacking: NO_KEYS,
+        passed: [],
+        prng,
+        scratch: [],
+      },
+      ranks: ranks[i] ?? new Map<string, number>(),
+    }));
+  });
 }
 
 function explainTiers(
   options: ExplainOptions,
   target: RouteTarget,
-  ranks: ReadonlyMap<string, number>,
+  ranks: Ranks,
 ): readonly TierExplanation[] {
   const lanes = options.registry.index.lanes(target.provider.id, options.scope);
   const rest = restOf(lanes, target, options.now);
@@ -140,10 +176,17 @@ function explainTiers(
   return lanes.map((lane) => {
     const serving = new Set(lane.candidates(target.upstreamModel).members);
     const maxLoad = maxLoadOf(lane, target, options.now.monotonicMs);
-    const keys = [...lane.slots].map((slot) =>
+    const ranked = [...lane.slots].map((slot) => {
+      const load = slot.load(options.now.monotonicMs);
+      const score = scoreOf(slot, options.now.monotonicMs, Math.max(maxLoad, load));
+      return { slot, rank: ranks.get(slot.id) ?? 0, score };
+    });
+    ranked.sort(byRank);
+    // A tier may have ten thousand, of which few are shown.
+    const keys = ranked.slice(0, options.keysMax).map(({ slot, rank, score }) =>
       explainKey(slot, {
         now: options.now,
-        maxLoad,
+        score,
         model: target.upstreamModel,
         servesModel: serving.has(slot),
         tierInUse: lane === inUse,
@@ -154,22 +197,21 @@ function explainTiers(
           target.upstreamModel,
           options.now.monotonicMs,
         ),
-        rank: ranks.get(slot.id) ?? 0,
+        rank,
       }),
     );
-    keys.sort(byRank);
     return {
       tier: lane.tier,
       inUse: lane === inUse,
-      keys: keys.slice(0, options.keysMax),
-      omitted: Math.max(0, keys.length - options.keysMax),
+      keys,
+      omitted: ranked.length - keys.length,
     };
   });
 }
 
 interface Around {
   readonly now: Moment;
-  readonly maxLoad: number;
+  readonly score: Score;
   readonly model: string;
   readonly servesModel: boolean;
   readonly tierInUse: boolean;
@@ -183,7 +225,6 @@ interface Around {
 
 function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   const nowMs = around.now.monotonicMs;
-  const load = slot.load(nowMs);
   const { standing, untilMs } = standingFor(slot, around);
   const ceiling = slot.loads.ceiling(around.model);
   return {
@@ -196,10 +237,10 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
     servesModel: around.servesModel,
     rank: around.rank,
     reason: reasonOf(slot, around),
-    score: scoreOf(slot, nowMs, Math.max(around.maxLoad, load)),
+    score: around.score,
     successRate: slot.outcomes.rate,
     outcomes: slot.outcomes.count,
-    load,
+    load: slot.load(nowMs),
     inFlight: slot.inFlight,
     ceiling: ceiling === Infinity ? null : ceiling,
     weight: slot.key.weight,
@@ -286,9 +327,15 @@ function isOpen(lane: Lane, target: RouteTarget): boolean {
   return set.ready.length > 0 || set.awaiting.length > 0;
 }
 
+interface Ranked {
+  readonly slot: KeySlot;
+  readonly rank: number;
+  readonly score: Score;
+}
+
 /** By rank, then those that would not be tried, the better score first. */
-function byRank(a: KeyExplanation, b: KeyExplanation): number {
-  const order = (key: KeyExplanation): number => (key.rank === 0 ? Infinity : key.rank);
+function byRank(a: Ranked, b: Ranked): number {
+  const order = (each: Ranked): number => (each.rank === 0 ? Infinity : each.rank);
   if (order(a) !== order(b)) return order(a) - order(b);
-  return b.score.total - a.score.total || (a.providerKeyId < b.providerKeyId ? -1 : 1);
+  return b.score.total - a.score.total || (a.slot.id < b.slot.id ? -1 : 1);
 }

@@ -10,6 +10,7 @@ import type { Lease } from "../core/lease.js";
 import type { ProviderKey, Quota } from "../core/provider-key.js";
 import { STRATEGIES } from "./allocation.js";
 import type { KeyExplanation } from "./explain.js";
+import { Rights } from "./rights.js";
 
 const QUOTA: Quota = { period: "DAY", requests: 3, tokens: null, costMicros: null };
 
@@ -93,6 +94,17 @@ test("the balance of each key is told against the busiest of those that can be c
   ]);
 });
 
+test("of a tier of any size as many keys are explained as are shown, the best of all", (t) => {
+  const world = new World(keys(300));
+  const lacked = t.mock.method(Rights.prototype, "lackedBy");
+  const shown = world.pool.explain(SUPER, aRoute(), 20).flatMap(({ tiers }) => tiers);
+  assert.equal(lacked.mock.callCount(), 20);
+  assert.deepEqual(
+    shown.map(({ omitted, keys: all }) => [omitted, all.map(({ rank }) => rank)]),
+    [[280, Array.from({ length: 20 }, (_each, at) => at + 1)]],
+  );
+});
+
 test("a key has one rank, with the first model of the route that it would be tried for", () => {
   const world = new World(keys(3, { providerId: "prv_a" }));
   const route = aRoute("model-x", "prv_a", "prv_a");
@@ -147,8 +159,10 @@ class Explained {
 
   /** The call gets the very key that is told, and its further attempts others that are; or none, where none is told. */
   begin(principal: typeof OWN, model: string, attempts: number): void {
-    // An attempt before it keeps the call from proving a key out of turn.
+    // An attempt before it keeps the call from proving a key while others are ready.
     const tried = ["pk_of_before"];
+    const { registry } = this.world.pool;
+    const isProven = (id: string): boolean => registry.slot(id)?.condition.onProof !== true;
     for (let i = 0; i < attempts; i++) {
       const told = explained(this.world, principal, model);
       const lease = this.#lease(principal, model, tried);
@@ -161,7 +175,8 @@ class Explained {
       this.#open.push(lease);
       const isRamping = left.some(({ rampShare }) => rampShare < 1);
       if (i === 0 && !isRamping) {
-        assert.equal(left[0]?.providerKeyId, lease.providerKey.id, JSON.stringify(told));
+        const next = left.find(({ providerKeyId }) => isProven(providerKeyId)) ?? left[0];
+        assert.equal(next?.providerKeyId, lease.providerKey.id, JSON.stringify(told));
       }
     }
   }
@@ -267,6 +282,23 @@ const someKeys = fc.array(
   }),
   { minLength: 1, maxLength: 7 },
 );
+
+test("keys that have to be proven come after all that work, of whichever tier and provider, but for a call's first", () => {
+  const world = new World([
+    aProviderKey("pk_proof_1", {}),
+    aProviderKey("pk_proof_2", {}),
+    aProviderKey("pk_backup", { tier: "BACKUP" }),
+    aProviderKey("pk_elsewhere", { providerId: "prv_second" }),
+  ]);
+  for (let i = 0; i < 2; i++) world.call("QUOTA_EXHAUSTED", { retryAfterMs: 20_000 });
+  world.clock.advance(20_000);
+  const ranks = world.pool
+    .explain(OWN, aRoute("model-x", "prv_test", "prv_second"), 5)
+    .flatMap(({ tiers }) => tiers.flatMap(({ keys }) => keys))
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ providerKeyId }) => providerKeyId);
+  assert.deepEqual(ranks, ["pk_proof_1", "pk_backup", "pk_elsewhere", "pk_proof_2"]);
+});
 
 test("whatever is called, changed and when, a call gets the very key that the explanation tells", () => {
   fc.assert(

@@ -18,6 +18,9 @@ const LANE_MODELS_MAX = 256;
 /** Models of one lane that have a set of their own because some key rests for them; of more, one of the user who asked for most shares again. */
 const LANE_SPLITS_MAX = 64;
 
+/** What tells which models of its provider a key serves. */
+type Serving = Pick<KeySlot["key"], "service" | "modelAllowlist">;
+
 /** Keys of a lane that serve the same models: same service, same allowlist. */
 interface Group {
   readonly name: string;
@@ -140,7 +143,7 @@ export class Lane {
   }
 
   #addToGroup(slot: KeySlot): void {
-    const name = groupName(slot);
+    const name = groupName(slot.key);
     const group = this.#groups.get(name);
     if (group === undefined) {
       const { providerId, service, modelAllowlist } = slot.key;
@@ -159,7 +162,7 @@ export class Lane {
   /** Takes a key out; its service and allowlist must still be those it was added with. */
   remove(slot: KeySlot): void {
     this.slots.delete(slot);
-    const name = groupName(slot);
+    const name = groupName(slot.key);
     const group = this.#groups.get(name);
     if (group === undefined) return;
     group.slots.delete(slot);
@@ -187,7 +190,11 @@ function splitName(model: string): string {
   return `model ${model}`;
 }
 
-function groupName(slot: KeySlot): string {
-  const { service, modelAllowlist } = slot.key;
+/** True of keys of one provider that serve the same models, whatever the services mean. */
+export function servesAlike(a: Serving, b: Serving): boolean {
+  return groupName(a) === groupName(b);
+}
+
+function groupName({ service, modelAllowlist }: Serving): string {
   return JSON.stringify([service, modelAllowlist.toSorted()]);
 }

@@ -36,7 +36,8 @@ export class ModelLoad {
   /** Limits met so far. */
   limits = 0;
   #ceiling = Infinity;
-  #untilMs = 0;
+  /** When what limits have shown is forgotten; infinity while they have shown nothing. */
+  #untilMs = Infinity;
   #successes = 0;
   #served = 0;
   #servedBefore = 0;
@@ -82,6 +83,7 @@ export class ModelLoad {
   forget(): void {
     this.#ceiling = Infinity;
     this.#met = [];
+    this.#untilMs = Infinity;
   }
 
   /** How many calls were under way when a call began, itself included, without those that were refused. */
@@ -134,16 +136,7 @@ export class ModelLoads {
 
   /** The load of a model as a call of it begins, which is counted. */
   begin(model: string): ModelLoad {
-    const byModel = (this.#byModel ??= new Map<string, ModelLoad>());
-    let load = byModel.get(model);
-    if (load === undefined) {
-      load = new ModelLoad();
-      load.inFlight = 1;
-      load.begun = 1;
-      byModel.set(model, load);
-      if (byModel.size > LOADS_MAX) dropIdle(byModel);
-      return load;
-    }
+    const load = this.#byModel?.get(model) ?? this.#made(model);
     load.inFlight++;
     load.begun++;
     return load;
@@ -174,15 +167,23 @@ export class ModelLoads {
   forget(): void {
     for (const load of this.#byModel?.values() ?? []) load.forget();
   }
+
+  #made(model: string): ModelLoad {
+    const byModel = (this.#byModel ??= new Map<string, ModelLoad>());
+    makeRoom(byModel);
+    const load = new ModelLoad();
+    byModel.set(model, load);
+    return load;
+  }
 }
 
-/** Those first of which nothing is known, as of names that callers make up. */
-function dropIdle(byModel: Map<string, ModelLoad>): void {
+/** Drops idle ones, those first of which nothing is known, as of names that callers make up. */
+function makeRoom(byModel: Map<string, ModelLoad>): void {
   for (const isKnown of [false, true]) {
     for (const [model, load] of byModel) {
+      if (byModel.size < LOADS_MAX) return;
       const isIdle = load.inFlight === 0 && load.ceiling < Infinity === isKnown;
       if (isIdle) byModel.delete(model);
-      if (byModel.size <= LOADS_MAX) return;
     }
   }
 }

@@ -135,6 +135,16 @@ test("what one of several users asks, and gets no reply to, keeps the provider f
   }
 });
 
+test("what one of several users asks of the one key that can serve it keeps the provider from nobody either", () => {
+  const world = new World(keys(2));
+  world.call();
+  for (let i = 0; i < 20; i++) {
+    const lease = world.lease({ principal: OTHER_CALLER, home: "pk_00001" });
+    lease.release(result("TIMEOUT", { httpStatus: null }));
+  }
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
+});
+
 test("no room for one model keeps a provider's others, and no way to it keeps all", () => {
   const other = aRoute("other");
   for (const outage of OUTAGES) {

@@ -83,15 +83,16 @@ test("when the first key is back, and whether any serves the model, is known thr
       "PROVIDER_ERROR",
     ),
     restMs: fc.option(fc.integer({ min: 1000, max: HOUR_MS })),
-    change: fc.constantFrom("", "", "", "enable", "disable", "expire", "last"),
+    change: fc.constantFrom("", "", "", "", "enable", "disable", "expire", "last", "ban", "unban"),
     passMs: fc.constantFrom(0, 0, 1, 5_000, HOUR_MS / 2),
+    setMs: fc.constantFrom(0, 0, 0, 0, 0, HOUR_MS, -HOUR_MS),
   });
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 40, size: "max" }), (steps) => {
-      const world = new World(keys.map((id) => aProviderKey(id)));
+      const world = new World(keys.map((id) => keyOf(id)));
       const { clock, pool } = world;
       const running: (() => void)[] = [];
-      for (const { key, isAsked, isLate, outcome, restMs, change, passMs } of steps) {
+      for (const { key, isAsked, isLate, outcome, restMs, change, passMs, setMs } of steps) {
         const route = isAsked ? ASKED : OTHER;
         const tried = keys.filter((each) => each !== key);
         const lease = tryLease(world, { tried, route });
@@ -100,8 +101,11 @@ test("when the first key is back, and whether any serves the model, is known thr
         // Some end after the next ones.
         for (const each of isLate ? [] : running.splice(0)) each();
         if (lease !== undefined) running.push(() => lease.release(end));
-        if (change !== "") world.change(aProviderKey(key, changeOf(change, clock.now())));
+        if (change === "ban" || change === "unban")
+          world.ban(`usr_of_${key}`, change === "ban" ? "BANNED" : "ACTIVE");
+        else if (change !== "") world.change(keyOf(key, changeOf(change, clock.now())));
         clock.advance(passMs);
+        clock.jumpWall(setMs);
         const nowMs = clock.monotonic();
         pool.registry.wake(nowMs);
         for (const lane of pool.registry.index.lanes("prv_test", { kind: "PUBLIC" })) {
@@ -130,8 +134,13 @@ function tryLease(world: World, options: Parameters<World["lease"]>[0]): Lease |
   }
 }
 
+/** Each is somebody else's. */
+function keyOf(id: string, more: Partial<ProviderKey> = {}): ProviderKey {
+  return aProviderKey(id, { ownerId: `usr_of_${id}`, ...more });
+}
+
 function changeOf(change: string, nowMs: number): Partial<ProviderKey> {
   if (change === "disable") return { enabled: false };
   if (change === "expire") return { expiresAt: nowMs + 10_000 };
-  return change === "last" ? { expiresAt: nowMs + DAY_MS, quota: QUOTA } : {};
+  return change === "last" ? { expiresAt: nowMs + DAY_MS, quota: { ...QUOTA, requests: 2 } } : {};
 }

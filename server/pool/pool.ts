@@ -10,7 +10,7 @@ import type { Random } from "../core/random.js";
 import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Callers } from "./callers.js";
-import { Chooser } from "./chooser.js";
+import { type Asking, Chooser } from "./chooser.js";
 import { checkEvent, type CheckResult } from "./check-result.js";
 import { homeRests, nextBackMs, noneLeft, poolClosed } from "./no-key-left.js";
 import type { Standing } from "./eligibility.js";
@@ -138,11 +138,13 @@ export class Pool {
     }
     const home = this.#findHome(request.route, request.home, scope);
     if (home !== undefined) return this.#atHome(home, request, { scope, nowMs });
-    for (const target of request.route.targets) {
-      const slot = this.#chooser.pick(target, { request, scope, nowMs });
-      if (slot !== undefined) return this.#grant(slot, target, request, nowMs);
-    }
-    throw noneLeft(this.registry.index, { request, scope, nowMs });
+    const isFirst = request.tried.size === 0;
+    // A call that has failed goes to any other key before it fails on one that has to be proven, too.
+    const lease =
+      this.#leaseFor({ request, scope, nowMs, mayProve: isFirst }) ??
+      (isFirst ? undefined : this.#leaseFor({ request, scope, nowMs, mayProve: true }));
+    if (lease === undefined) throw noneLeft(this.registry.index, { request, scope, nowMs });
+    return lease;
   }
 
   /**
@@ -292,11 +294,21 @@ export class Pool {
     request: LeaseRequest,
     { scope, nowMs }: { scope: Scope; nowMs: number },
   ): Lease {
-    const { tried } = request;
+    const { tried, principal } = request;
+    slot.origin.callers.note(principal.ownerId, nowMs);
     const backMs = homeBackMs({ slot, set, target }, nowMs);
     if (backMs > nowMs || tried.has(slot.id)) throw homeRests(scope, backMs - nowMs);
     noteUse(this.strategyOf(target.provider.id), set, slot);
     return this.#grant(slot, target, request, nowMs);
+  }
+
+  #leaseFor(call: Asking): Lease | undefined {
+    const { request, nowMs } = call;
+    for (const target of request.route.targets) {
+      const slot = this.#chooser.pick(target, call);
+      if (slot !== undefined) return this.#grant(slot, target, request, nowMs);
+    }
+    return undefined;
   }
 
   #grant(slot: KeySlot, target: RouteTarget, request: LeaseRequest, nowMs: number): Lease {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { keys, result, SUPER, tally, World } from "../../test/support/pool-world.js";
-import { aRoute } from "../../test/support/records.js";
+import { aProviderKey, aRoute } from "../../test/support/records.js";
+import type { ProviderKey } from "../core/provider-key.js";
 import { STRATEGIES } from "./allocation.js";
 import { RAMP_MS, RAMP_SUCCESSES } from "./health-policy.js";
 
@@ -110,4 +111,47 @@ test("calls of a model in flight weigh as many as with the full share, and those
   for (let i = 0; i < 9; i++) assert.notEqual(lent(Y), LIMITED);
   const back = Array.from({ length: 3 }, () => lent(X));
   assert.ok(back.includes(LIMITED), back.join(" "));
+});
+
+/** How a key may come to keys that work: what it was before that. */
+const COMING: Readonly<Record<string, Partial<ProviderKey>>> = {
+  "made public": { visibility: "PRIVATE" },
+  "moved to another tier": { tier: "BACKUP" },
+  "allowed other models": { modelAllowlist: ["seldom-asked"] },
+  "put to another service": { service: "seldom" },
+  enabled: { enabled: false },
+};
+
+for (const [how, before] of Object.entries(COMING)) {
+  test(`a key that is ${how} beside busy ones grows into its share, and makes up for nothing`, () => {
+    for (const strategy of SHARING) {
+      const world = new World([...keys(4), aProviderKey("pk_new", before)], strategy);
+      const shares = (count: number): readonly number[] =>
+        Array.from({ length: count }, () => {
+          const used = Array.from({ length: 50 }, () => {
+            world.clock.advance(100);
+            return world.call("OK", { route: X });
+          });
+          return (tally(used).get("pk_new") ?? 0) / 10;
+        });
+      shares(20);
+      world.change(aProviderKey("pk_new"));
+      const [first = 1, ...others] = shares(30);
+      const told = `${strategy}: ${first} ${others.join(" ")}`;
+      assert.ok(first <= 0.3 && others.every((each) => each <= 1.3), told);
+      assert.ok(
+        others.slice(-10).every((each) => each >= 0.8),
+        told,
+      );
+    }
+  });
+}
+
+test("a key that was never used comes back with its owner as busy as the others", () => {
+  const world = new World([...keys(4), aProviderKey("pk_new", { ownerId: "usr_other" })]);
+  world.ban("usr_other", "BANNED");
+  for (let i = 0; i < 1_000; i++) world.call();
+  world.ban("usr_other", "ACTIVE");
+  const share = tally(Array.from({ length: 100 }, () => world.call())).get("pk_new");
+  assert.ok(share !== undefined && share <= 30, `${share} of 100`);
 });

@@ -20,7 +20,7 @@ import { afterRest, afterProof } from "./health.js";
 import { KeyGroups } from "./key-groups.js";
 import { KeyIndex } from "./key-index.js";
 import { conditionFrom, healthOf, KeySlot, type Place } from "./key-slot.js";
-import type { InService } from "./lane.js";
+import { type InService, servesAlike } from "./lane.js";
 import { ModelConditions } from "./model-conditions.js";
 import { type Moment, momentOf } from "./moment.js";
 import type { PastUse } from "./quota-meter.js";
@@ -254,7 +254,7 @@ export class KeyRegistry {
       health: condition.state,
       blocked: condition.restsUntilMs !== null,
       quotaSpent: quotaUntil !== null,
-      probing: condition.onProof && slot.prover !== null,
+      probing: slot.prover !== null,
     });
     this.#count(slot, -1);
     const { place: placeBefore, standing: standingBefore } = slot;
@@ -332,7 +332,7 @@ export class KeyRegistry {
     if (key === null) {
       if (slot !== undefined) this.#remove(slot);
     } else if (slot === undefined) {
-      this.#addLate(key);
+      this.#join(this.#add(key));
     } else {
       this.#replace(slot, key);
     }
@@ -347,9 +347,8 @@ export class KeyRegistry {
     return slot;
   }
 
-  /** A key that comes while others work starts as busy as they and grows into its full share. */
-  #addLate(key: ProviderKey): void {
-    const slot = this.#add(key);
+  /** A key that comes to others at work starts as busy as they and grows into its full share. */
+  #join(slot: KeySlot): void {
     const peers = this.#peersOf(slot);
     if (peers.length === 0) return;
     const nowMs = this.#clock.monotonic();
@@ -366,9 +365,13 @@ export class KeyRegistry {
     slot.gone = true;
   }
 
-  /** A changed key keeps what calls have shown of it, unless its secret is another or it was enabled anew. */
+  /**
+   * A changed key keeps what calls have shown of it, unless its secret is another or it was enabled anew. Where it stands
+   * beside others now, or for other models, it comes to these as a new one.
+   */
   #replace(slot: KeySlot, key: ProviderKey): void {
     const before = slot.key;
+    const peersBefore = this.index.peers(slot);
     const isOtherSecret = before.fingerprint !== key.fingerprint;
     const isGivenAnotherChance = !before.enabled && key.enabled;
     this.#count(slot, -1);
@@ -389,6 +392,8 @@ export class KeyRegistry {
       this.setCondition(slot, conditionFrom(key.health, momentOf(this.#clock)));
     }
     this.refresh(slot);
+    const isElsewhere = this.index.peers(slot) !== peersBefore || !servesAlike(before, key);
+    if (isElsewhere || isGivenAnotherChance) this.#join(slot);
   }
 
   #link(slot: KeySlot): void {
@@ -410,8 +415,7 @@ export class KeyRegistry {
 
   /** A key that was away for long would look idle beside peers that worked on: it comes back as busy as they. */
   #catchUp(slot: KeySlot, nowMs: number): void {
-    const isLong = nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS && slot.lastUsedMs !== -Infinity;
-    if (isLong) slot.uses.raiseTo(this.#peersOf(slot), nowMs);
+    if (nowMs - slot.lastUsedMs >= ABSENCE_MIN_MS) slot.uses.raiseTo(this.#peersOf(slot), nowMs);
   }
 
   /** Some keys of the same lane that are in use, for comparison. */

@@ -107,3 +107,36 @@ test("a window that was raised to its peers' is as busy as they and ages like th
   assert.equal(late.total(15 * 300_000), peer.total(15 * 300_000));
   assert.equal(late.total(40 * 300_000), 0);
 });
+
+test("raised at any time, a window has of each five minutes its own uses or as many as its peers on average, used or not", () => {
+  const bucket = 300_000;
+  const uses = fc.array(fc.nat(30), { maxLength: 40 });
+  fc.assert(
+    fc.property(
+      fc.array(uses, { minLength: 2, maxLength: 5 }),
+      fc.nat(20),
+      fc.nat(13),
+      (all, after, later) => {
+        const windows = all.map((buckets) => {
+          const window = new UseWindow(0);
+          for (const at of buckets.toSorted((a, b) => a - b)) window.add(at * bucket);
+          return window;
+        });
+        const at = 30 + after;
+        const [window = new UseWindow(0), ...peers] = windows;
+        window.raiseTo(peers, at * bucket);
+        const [own = () => 0, ...others] = all.map(
+          (buckets) => (i: number) => buckets.filter((each) => each === i).length,
+        );
+        let total = 0;
+        for (let i = at + later - 11; i <= at; i++) {
+          const sum = others.reduce((count, of) => count + of(i), 0);
+          total += Math.max(own(i), sum / others.length);
+        }
+        const left = window.total((at + later) * bucket);
+        assert.ok(Math.abs(left - total) < 1e-9, `${left} and not ${total}`);
+        if (later >= 12) assert.equal(left, 0);
+      },
+    ),
+  );
+});

@@ -1,5 +1,6 @@
 import type { Batch, OpenBatch } from "../core/batch.js";
 import type { CallRecord } from "../core/call.js";
+import type { BatchNews } from "../core/finished-call.js";
 import type { Db } from "./db.js";
 import { SQLITE } from "./sql-dialect.js";
 import type { Writer } from "./writer.js";
@@ -155,16 +156,13 @@ export class BatchStore {
     await this.#run("UPDATE batches SET look_at = NULL, records = NULL WHERE number = ?", [number]);
   }
 
-  /** As `counted`, by its name; answers the number of its row, undefined where it is not known. */
-  told({ scope, batchId }: BatchName): Promise<number | undefined> {
-    return this.#writer.run(async (db) => {
-      const [row] = await db.rows<{ number: number }>(
-        `UPDATE batches SET look_at = NULL, records = NULL WHERE scope = ? AND batch_id = ?
-         RETURNING number`,
-        [scope, batchId],
-      );
-      return row?.number;
-    });
+  /** Of its row, whether it is counted or not; undefined where it is not known. */
+  async numberOf({ scope, batchId }: BatchName): Promise<number | undefined> {
+    const [row] = await this.#reader.rows<{ number: number }>(
+      "SELECT number FROM batches WHERE scope = ? AND batch_id = ?",
+      [scope, batchId],
+    );
+    return row?.number;
   }
 
   /** Forgets some that are counted and were made before a time; answers how many. */
@@ -181,6 +179,19 @@ export class BatchStore {
 
   async #run(sql: string, bindings: readonly (string | number)[]): Promise<void> {
     await this.#writer.run((db) => db.rows(sql, bindings));
+  }
+}
+
+/** Puts down what calls make known of batches and responses, in the transaction that puts the calls down. */
+export async function noteNews(db: Db, news: readonly BatchNews[]): Promise<void> {
+  for (const each of news) {
+    if (each.kind === "GOES_ON") await insert(db, each.batch, each.lookAt);
+    else {
+      await db.rows(
+        "UPDATE batches SET look_at = NULL, records = NULL WHERE scope = ? AND batch_id = ?",
+        [each.scope, each.batchId],
+      );
+    }
   }
 }
 

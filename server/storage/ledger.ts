@@ -1,9 +1,11 @@
 import type { CallRecord } from "../core/call.js";
 import type { Clock } from "../core/clock.js";
+import type { FinishedCall } from "../core/finished-call.js";
 import { JsonTexts } from "../core/json-texts.js";
 import { JsonWriter } from "../core/json-writer.js";
 import type { PageQuery } from "../core/page.js";
 import type { UsageQuery, UsageRow } from "../core/usage.js";
+import { noteNews } from "./batches.js";
 import { type CallPage, listCalls, readCall } from "./call-list.js";
 import { pruneCalls } from "./call-retention.js";
 import { touchClientKeys, uncountedUses } from "./client-key-uses.js";
@@ -35,10 +37,11 @@ export interface LedgerBatch {
   /** Calls in it. */
   readonly size: number;
   /** Takes a call; not allowed any more once `append` was called. */
-  add(call: CallRecord): void;
+  add(call: FinishedCall): void;
   /**
-   * Writes the calls, their roll-ups and the journal position in one transaction. All or nothing: it throws when one of
-   * them is in the database already or its client key was deleted; `appendCalls` then deals with them one by one. It may be tried again.
+   * Writes the calls, their roll-ups, what they make known of batches, and the journal position in one transaction. All or
+   * nothing: it throws when one of them is in the database already or its client key was deleted; `appendCalls` then deals
+   * with them one by one. It may be tried again.
    */
   append(position: JournalPosition): Promise<number>;
 }
@@ -91,11 +94,11 @@ export class Ledger {
   }
 
   /**
-   * Writes calls, their roll-ups and the journal position in one transaction. A call whose id is there
-   * already changes nothing, so a replay is harmless; one of a deleted client key counts for budgets alone. Returns
-   * how many were new.
+   * Writes calls, their roll-ups, what they make known of batches, and the journal position in one transaction. A call
+   * whose id is there already changes nothing, so a replay is harmless; one of a deleted client key counts for budgets
+   * alone. Returns how many were new.
    */
-  appendCalls(calls: readonly CallRecord[], position: JournalPosition): Promise<number> {
+  appendCalls(calls: readonly FinishedCall[], position: JournalPosition): Promise<number> {
     return this.#append(position, async (db, staged) => {
       const state = await readState(db, [...new Set(calls.map((call) => call.clientKeyId))]);
       const batch = new RowBatch(this.#refs, new JsonWriter(ROW_BYTES, this.#texts));
@@ -214,7 +217,7 @@ class GrowingBatch implements LedgerBatch {
     return this.#batch.size;
   }
 
-  add(call: CallRecord): void {
+  add(call: FinishedCall): void {
     this.#batch.add(call);
   }
 }
@@ -231,6 +234,7 @@ async function appendBatch(
   if (folded !== foldedUntilMs) {
     await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);
   }
+  await noteNews(db, batch.news);
   return batch.size;
 }
 
@@ -240,9 +244,9 @@ async function appendBatch(
  */
 async function freshCalls(
   db: Db,
-  calls: readonly CallRecord[],
+  calls: readonly FinishedCall[],
   { deleted }: LedgerState,
-): Promise<readonly CallRecord[]> {
+): Promise<readonly FinishedCall[]> {
   const rows = await db.rows<{ id: string }>(
     `SELECT id FROM calls WHERE id IN (${SQLITE.eachText})`,
     [JSON.stringify(calls.map((call) => call.id))],
@@ -254,7 +258,12 @@ async function freshCalls(
     return true;
   });
   const isLate = (call: CallRecord): boolean => deleted.has(call.clientKeyId);
-  await addUse(db, fresh.filter(isLate));
+  const late = fresh.filter(isLate);
+  await addUse(db, late);
+  await noteNews(
+    db,
+    late.flatMap(({ news }) => news ?? []),
+  );
   return fresh.filter((call) => !isLate(call));
 }
 

@@ -9,6 +9,8 @@ const REFUSED: readonly string[] = [
   "10.0.0.0/8",
   "100.64.0.0/10",
   "127.0.0.0/8",
+  // A public address at which Azure's hosts serve their own guests alone.
+  "168.63.129.16",
   "169.254.0.0/16",
   "172.16.0.0/12",
   "192.0.0.0/24",
@@ -20,22 +22,16 @@ const REFUSED: readonly string[] = [
   "203.0.113.0/24",
   "224.0.0.0/4",
   "240.0.0.0/4",
-  "::/128",
-  "::1/128",
-  // Deprecated IPv4-compatible addresses.
-  "::/96",
-  // NAT64: the last 32 bits are an IPv4 address that a translator would reach for us.
-  "64:ff9b::/96",
-  "64:ff9b:1::/48",
-  "100::/64",
-  // Teredo and 6to4 carry IPv4 addresses too.
-  "2001::/32",
+  // The public internet is 2000::/3. Below it are loopback and what a translator takes for IPv4 addresses, as NAT64 does;
+  // above it private and link-local addresses, and multicast.
+  "::/3",
+  "4000::/2",
+  "8000::/1",
+  // Of 2000::/3: Teredo and other protocols, examples, 6to4, examples.
+  "2001::/23",
   "2001:db8::/32",
   "2002::/16",
-  "fc00::/7",
-  "fe80::/10",
-  "fec0::/10",
-  "ff00::/8",
+  "3fff::/20",
 ];
 
 /** Parses blocks such as `127.0.0.0/8`; a bare address means itself alone. Throws Error on anything else. */

@@ -25,6 +25,8 @@ test("providers on the public internet are allowed, and told apart by origin and
     "https://xn--bcher-kva.example",
     "https://8.8.8.8/v1",
     "https://[2606:4700::1111]/v1",
+    "https://[2001:4860:4860::8888]/v1",
+    "https://[3ffe::1]/v1",
     "https://api.example.com:8443",
   ]) {
     assert.doesNotThrow(() => open.check(each), each);
@@ -58,6 +60,9 @@ test("addresses inside are refused in every way of writing them", () => {
     "169.254.0.1",
     "192.0.0.1",
     "192.0.2.1",
+    "192.0.0.192",
+    "168.63.129.16",
+    "100.100.100.200",
     "192.88.99.1",
     "198.18.0.1",
     "198.19.255.255",
@@ -93,6 +98,13 @@ test("addresses inside are refused in every way of writing them", () => {
     "[febf::1]",
     "[fec0::1]",
     "[ff02::1]",
+    "[::ffff:0:169.254.169.254]",
+    "[5f00::1]",
+    "[2001:2::1]",
+    "[2001:10::1]",
+    "[3fff::1]",
+    "[4000::1]",
+    "[8000::1]",
   ];
   for (const host of hosts) refused(open, `https://${host}/v1`);
 });

@@ -98,6 +98,9 @@ test("a client key that allows some models gets no others by way of a batch", as
   const refused = await post(["claude-haiku-4-5", "claude-opus-5"]);
   assert.equal(refused.status, 403);
   assert.match(await refused.text(), /does not allow the model \\"claude-opus-5\\"/);
+  const long = await post(["x".repeat(5_000)]);
+  assert.equal(long.status, 403);
+  assert.ok((await long.text()).length < 500, "of a long name only the beginning is said again");
   assert.equal((await post(["claude-haiku-4-5", 5])).status, 400);
   assert.equal((await anthropic.post("/v1/messages/batches", { requests: {} })).status, 400);
   openai.authenticator.modelAllowlist = ["gpt-4o"];
@@ -141,6 +144,10 @@ test("a client key that allows some models gets no others by naming them beside 
     assert.equal(await status(openai, "/v1/chat/completions", member), expected, member);
     assert.equal(await status(openai, "/v1/responses", member), expected, member);
   }
+  // An endpoint of forms, which takes JSON as well.
+  const edits = "/v1/images/edits";
+  assert.equal(await status(openai, edits, `"prompt":"x","models":["gpt-5"]`), 403);
+  assert.equal(await status(openai, edits, `"prompt":"x"`), 200);
 });
 
 test("a client key that allows some models says which image model it wants, for the default depends on more", async () => {

@@ -108,3 +108,12 @@ test("a refusal that asks for thoughts, or of a request without any, goes to the
     assert.equal(stub.received.length, 1);
   }
 });
+
+test("a provider that goes on refusing thoughts when there are none any more is asked twice", async () => {
+  const message = "property 'reasoning_content' is unsupported";
+  stub.received.length = 0;
+  stub.script = replyJson(400, JSON.stringify({ error: { message } }));
+  const response = await gateway.post("/v1/chat/completions", asked(THOUGHT, CALL));
+  assert.equal(response.status, 400);
+  assert.equal(stub.received.length, 2);
+});

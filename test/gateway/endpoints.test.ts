@@ -230,12 +230,19 @@ test("an alias changes the model and not one other byte", async () => {
   assert.equal(renamed.sink.records[0]?.modelServed, 'gpt-5 "mini"');
 });
 
-test("a body that was read as JSON goes on as JSON, whatever form its head calls it", async () => {
-  const body = '{"model":"m","x":"&model=dear&"}';
+test("a body that was read as JSON goes on as JSON, whatever its head calls it", async () => {
+  // As a form, and in UTF-7, it names another model.
+  const body = '{"model":"m","x":"&model=dear&","+AG0-odel":"dear"}';
   for (const type of [
     "application/x-www-form-urlencoded",
     "multipart/form-data; boundary=b",
     "Multipart/Mixed",
+    "text/plain",
+    "application/x-protobuf",
+    "application/json; charset=utf-7",
+    "application/json;charset=Shift_JIS",
+    "application/json, multipart/form-data; boundary=b",
+    "application/json; charset=utf-8; charset=utf-7",
   ]) {
     const headers = { "content-type": type, "user-agent": "curl/8" };
     await openai.fetch("/v1/chat/completions", { method: "POST", headers, body });
@@ -244,9 +251,22 @@ test("a body that was read as JSON goes on as JSON, whatever form its head calls
     assert.equal(received?.headers["user-agent"], "curl/8");
     assert.equal(received?.body.toString(), body);
   }
-  const headers = { "content-type": "text/plain; charset=utf-8" };
-  await openai.fetch("/v1/chat/completions", { method: "POST", headers, body });
-  assert.equal(stub.received.at(-1)?.headers["content-type"], "text/plain; charset=utf-8");
+  for (const type of ["application/json; charset=UTF-8", 'Application/JSON ;charset="utf-8"']) {
+    const headers = { "content-type": type };
+    await openai.fetch("/v1/chat/completions", { method: "POST", headers, body });
+    assert.equal(stub.received.at(-1)?.headers["content-type"], type);
+  }
+});
+
+test("so does one whose path names the model, and a batch, whose requests name theirs", async () => {
+  const headers = { "content-type": "application/json; charset=utf-7" };
+  for (const [gateway, path, body] of [
+    [gemini, "/v1beta/models/m:generateContent", '{"contents":[]}'],
+    [anthropic, "/v1/messages/batches", '{"requests":[]}'],
+  ] as const) {
+    await gateway.fetch(path, { method: "POST", headers, body });
+    assert.equal(stub.received.at(-1)?.headers["content-type"], "application/json", path);
+  }
 });
 
 test("a caller that refuses usage gets none, and what it used is counted all the same", async () => {
@@ -386,6 +406,17 @@ test("a key where Google's SDKs put it is answered in Gemini's shapes, under v1 
     assert.equal(none.status, 404);
     const { error } = (await none.json()) as { error: { status: string } };
     assert.equal(error.status, "NOT_FOUND");
+  }
+});
+
+test("an empty place where Google's SDKs put their key says nothing of who asks", async () => {
+  for (const [path, headers] of [
+    ["/v1/models?key=", {}],
+    ["/v1/models?key=&limit=5", {}],
+    ["/v1/models", { "x-goog-api-key": "" }],
+  ] as const) {
+    const listed = (await (await openai.fetch(path, { headers })).json()) as { object?: string };
+    assert.equal(listed.object, "list", path);
   }
 });
 

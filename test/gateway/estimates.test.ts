@@ -107,6 +107,16 @@ test("of several bounds the largest is reserved, for a provider reads the one th
   );
 });
 
+test("where a fallback of Anthropic's may make more than the request's own model, that is reserved", async () => {
+  const asked = (fallbacks: string): Promise<number> =>
+    reservedOutput(MESSAGES, `"max_tokens":7,"fallbacks":${fallbacks}`);
+  assert.equal(await asked('[{"model":"a","max_tokens":5},{"model":"b","max_tokens":70}]'), 70);
+  assert.equal(await asked('[{"model":"a","max_tokens":0}]'), CATALOGUE_MAX);
+  for (const none of ['"default"', "null", "[]", '["a"]', '[{"model":"a","max_tokens":null}]']) {
+    assert.equal(await asked(none), 7, none);
+  }
+});
+
 test("a number of choices that no provider takes never makes a reservation smaller", async () => {
   for (const choices of ["-5", "0", "0.1", "1e999", "null"]) {
     assert.equal(await reservedOutput(CHAT, `"max_tokens":70,"n":${choices}`), 70, choices);
@@ -119,6 +129,22 @@ test("every choice counts, where the model alone bounds the output too", async (
   assert.equal(await reservedOutput(CHAT, `"n":3`), 3 * CATALOGUE_MAX);
   const config = `"generationConfig":{"candidateCount":3}`;
   assert.equal(await reservedOutput(GENERATE, config), 3 * CATALOGUE_MAX);
+});
+
+test("choices in quotes count, as Google and lenient servers take them", async () => {
+  for (const three of ['"3"', '" 3 "', '"3.0"', String.raw`"\u0033"`, '"0_3"']) {
+    assert.equal(await reservedOutput(CHAT, `"max_tokens":70,"n":${three}`), 210, three);
+    const config = `"generationConfig":{"maxOutputTokens":70,"candidateCount":${three}}`;
+    assert.equal(await reservedOutput(GENERATE, config), 210, three);
+  }
+  assert.equal(
+    await reservedOutput(COMPLETIONS, `"prompt":"a","max_tokens":70,"best_of":"2"`),
+    140,
+  );
+  for (const none of ['"x"', '""', '"-3"', '"Infinity"', "[3]", "true"]) {
+    const output = await reservedOutput(CHAT, `"max_tokens":70,"n":${none}`);
+    assert.ok(output === 70 || output === 1_000_000_000, none);
+  }
 });
 
 test("a call reserves what it may cost at most, whichever model of its fallback chain serves it", async () => {

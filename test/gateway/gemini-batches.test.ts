@@ -130,6 +130,8 @@ test("a client key that allows some models gets no others by naming one again in
     ["batchEmbedContents", (model: string) => `"requests":[{},{"model":"${model}"}]`],
     ["countTokens", (model: string) => `"generateContentRequest":{"model":"${model}"}`],
     ["countTokens", (model: string) => `"generate_content_request":{"model":"${model}"}`],
+    ["generateContent", (model: string) => `"generationConfig":{${routedTo(model)}}`],
+    ["generateContent", (model: string) => `"generation_config":{"a":{},${routedTo(model)}}`],
   ] as const) {
     for (const [model, isAllowed] of [
       ["models/gemini-3-flash", true],
@@ -145,6 +147,11 @@ test("a client key that allows some models gets no others by naming one again in
     }
   }
 });
+
+/** Vertex AI's, which has the request served by another model than its path names. */
+function routedTo(model: string): string {
+  return `"routing_config":{"manualMode":{"model_name":"${model}"}}`;
+}
 
 test("a key to the pool gets no list of Google's batches, and asks for its own by their names", async () => {
   gemini.authenticator.kind = "SUPER";

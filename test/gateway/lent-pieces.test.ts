@@ -23,6 +23,8 @@ const POISON = 0xee;
 /** A caller's connection that keeps what it is given, and looks at it only when it sends it, as the system does. */
 class SlowSocket {
   sent = "";
+  /** Where the long pieces were that it was given. */
+  readonly places = new Set<ArrayBufferLike>();
   writableLength = 0;
   writableNeedDrain = false;
   readonly #waits: (Buffer | string)[] = [];
@@ -33,6 +35,7 @@ class SlowSocket {
 
   write(bytes: Buffer | string): boolean {
     this.#waits.push(bytes);
+    if (bytes.length >= 16 * 1024) this.places.add((bytes as Buffer).buffer);
     this.writableLength += bytes.length;
     if (!this.#isFull) this.#send();
     else if (this.writableLength >= 16 * 1024) this.writableNeedDrain = true;
@@ -384,5 +387,22 @@ test("a stream whose pieces are lent goes on, and is understood, as one whose pi
   for (const kind of KINDS) {
     const pieces = lent.get(kind) ?? 0;
     assert.ok(kind === "elements" ? pieces === 0 : pieces > 20, `${kind}: ${String(pieces)}`);
+  }
+});
+
+test("the long pieces of a stream take one place, also where usage is taken out of each event", async () => {
+  const text = `data: ${JSON.stringify(chunk({ content: "y".repeat(1_000) }, null))}\n\n`;
+  const events = Buffer.from(text.repeat(READ_BYTES / text.length));
+  for (const strips of [false, true]) {
+    const kind = { dialect: "OPENAI", form: "CHAT", events: true, elements: false } as const;
+    const way = new Way({ ...kind, strips, length: undefined, body: events, end: events.length });
+    way.relay.push(Buffer.from(text));
+    for (let i = 0; i < 10; i++) {
+      await tick();
+      way.lend(events);
+    }
+    await tick();
+    assert.deepEqual([way.lent, way.socket.places.size], [10, 1]);
+    assert.equal(way.socket.sent.includes("usage"), !strips);
   }
 });

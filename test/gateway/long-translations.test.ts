@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { LongTranslations } from "../../server/dialect/translate/thread/long-translations.js";
-import { replyJson, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
+import {
+  replyEvents,
+  replyJson,
+  startUpstreamStub,
+  type UpstreamStub,
+} from "../support/upstream-stub.js";
 import { provider, startGateway, type TestGateway } from "./fixture.js";
 
 // What is too long to be translated between two turns of the event loop is translated beside it.
@@ -93,6 +98,141 @@ test("a long request in its provider's own language loses what another model tho
     ["LONG", "And?"],
   );
 });
+
+const chunk = (delta: object, reason: string | null): object => ({
+  id: "c1",
+  object: "chat.completion.chunk",
+  created: 1,
+  model: "m",
+  choices: [{ index: 0, delta, finish_reason: reason }],
+});
+const usage = { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 };
+const completion = (content: string): object => ({
+  id: "c1",
+  object: "chat.completion",
+  created: 1,
+  model: "m",
+  choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
+  usage,
+});
+const response = (text: string): object => ({
+  id: "resp_1",
+  object: "response",
+  created_at: 1,
+  model: "m",
+  status: "completed",
+  output: [
+    {
+      id: "msg_1",
+      type: "message",
+      status: "completed",
+      role: "assistant",
+      content: [{ type: "output_text", text, annotations: [], logprobs: [] }],
+    },
+  ],
+  usage: { input_tokens: 3, output_tokens: 4, total_tokens: 7 },
+});
+const CHAT = JSON.stringify(completion("Yes."));
+/** In pieces, as a model says it, of which the event loop may look at some. */
+const WORDS = LONG.match(/.{1,2000}/gsu) ?? [];
+const STREAM = [
+  ...WORDS.map((content) => chunk({ content }, null)),
+  { ...chunk({}, "stop"), usage },
+].map((event) => `data: ${JSON.stringify(event)}\n\n`);
+
+test("a long reply in the shape that was not asked for becomes the other, and the event loop parses and writes neither", async (t) => {
+  const streamed = `${STREAM.join("")}data: [DONE]\n\n`;
+  const texts: string[] = [];
+  for (const [path, stream, script] of [
+    ["/v1/chat/completions", true, replyJson(200, JSON.stringify(completion(LONG)))],
+    ["/v1/responses", true, replyJson(200, JSON.stringify(response(LONG)))],
+    ["/v1/chat/completions", false, replyEvents([streamed])],
+  ] as const) {
+    gateway.router.providers = [provider({ baseUrl: stub.origin, dialect: "OPENAI" })];
+    const { length } = gateway.sink.records;
+    stub.script = script;
+    const asked = { ...(chat("Hi.") as object), input: "Hi.", stream };
+    const body = JSON.stringify(asked);
+    const parse = t.mock.method(JSON, "parse");
+    const stringify = t.mock.method(JSON, "stringify");
+    const answer = await gateway.post(path, body);
+    const told = await answer.text();
+    const read = parse.mock.calls.map((call) => call.arguments[0].length);
+    const wrote = stringify.mock.calls.map((call) => call.result?.length ?? 0);
+    t.mock.restoreAll();
+    assert.equal(answer.status, 200);
+    const work = [...read, ...wrote];
+    assert.ok(Math.max(0, ...work) < CHARS_MAX, `${path}: ${String(work)}`);
+    assert.ok(work.length < 1_000, `${path}: ${String(work.length)}`);
+    const { tokens } = await gateway.sink.record(length + 1);
+    assert.deepEqual([tokens?.input, tokens?.output], [3, 4]);
+    texts.push(told);
+  }
+  const [events = "", ofResponse = "", whole = ""] = texts;
+  assert.ok(saidIn(events, ({ choices }) => choices?.[0]?.delta?.content) === LONG);
+  assert.ok(saidIn(ofResponse, ({ type, delta }) => deltaOf(type, delta)) === LONG);
+  assert.deepEqual(JSON.parse(whole), completion(LONG));
+});
+
+test("a long request goes without what its provider refuses of it, and the event loop does not parse it", async (t) => {
+  gateway.router.providers = [provider({ baseUrl: stub.origin, dialect: "OPENAI" })];
+  const said = { role: "assistant", content: LONG };
+  const asked = { model: "m", messages: [said, { role: "user", content: "And?" }] };
+  const thought = {
+    ...asked,
+    messages: [{ ...said, reasoning_content: "Hm." }, asked.messages[1]],
+  };
+  const refusal = { error: { message: "Unknown parameter: 'messages[0].reasoning_content'." } };
+  stub.script = (received, res) => {
+    const refuses = received.body.includes("reasoning_content");
+    const reply = refuses ? replyJson(400, JSON.stringify(refusal)) : replyJson(200, CHAT);
+    reply(received, res);
+  };
+  const body = JSON.stringify(thought);
+  const parse = t.mock.method(JSON, "parse");
+  const answer = await gateway.post("/v1/chat/completions", body);
+  const read = parse.mock.calls.map((call) => call.arguments[0].length);
+  t.mock.restoreAll();
+  assert.equal(answer.status, 200);
+  assert.equal(stub.received.length, 2);
+  assert.ok(Math.max(0, ...read) < CHARS_MAX, String(read));
+  assert.deepEqual(JSON.parse(String(stub.received[1]?.body)), asked);
+});
+
+test("a long reply that is no such thing is refused as a short one is, once it was looked at", async () => {
+  gateway.router.providers = [provider({ baseUrl: stub.origin, dialect: "OPENAI" })];
+  stub.script = replyEvents([`${'data: {"no":"choices"}\n\n'.repeat(30_000)}data: [DONE]\n\n`]);
+  const refused = await gateway.post("/v1/chat/completions", chat("Hi."));
+  assert.equal(refused.status, 502);
+  assert.match(await refused.text(), /"upstream_error"/);
+  // A stream in JSON is what a caller gets who asks for one that nobody can make events of.
+  const other = JSON.stringify({ x: LONG });
+  stub.script = replyJson(200, other);
+  const passed = await gateway.post("/v1/chat/completions", {
+    ...(chat("Hi.") as object),
+    stream: true,
+  });
+  assert.ok((await passed.text()) === other);
+});
+
+interface Event {
+  readonly type?: string;
+  readonly delta?: unknown;
+  readonly choices?: readonly { readonly delta?: { readonly content?: string } }[];
+}
+
+function deltaOf(type: string | undefined, delta: unknown): string | undefined {
+  return type === "response.output_text.delta" ? String(delta) : undefined;
+}
+
+/** What the events of a stream say, put together. */
+function saidIn(stream: string, of: (event: Event) => string | undefined): string {
+  return stream
+    .split("\n")
+    .filter((line) => line.startsWith("data: {"))
+    .map((line) => of(JSON.parse(line.slice(6)) as Event) ?? "")
+    .join("");
+}
 
 test("what a long request cannot say in the provider's language is refused as a short one's, with its field", async () => {
   const wrong = (text: string): unknown => ({

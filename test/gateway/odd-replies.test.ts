@@ -139,7 +139,7 @@ test("a whole reply becomes the stream that was asked for, however it comes in p
 });
 
 test("a reply that is too large to be checked goes on as it comes, and is not translated", async () => {
-  const { post, send, pool } = await bound({ limits: { wholeReplyBytesMax: 1000 } });
+  const { post, send, pool, sink } = await bound({ limits: { wholeReplyBytesMax: 1000 } });
   const large = CHAT_REPLY.replace("Hello.", "x".repeat(2000));
   const parts = [large.slice(0, 500), large.slice(500, 1800), large.slice(1800)];
   let finish: () => void = () => undefined;
@@ -152,9 +152,30 @@ test("a reply that is too large to be checked goes on as it comes, and is not tr
   const reply = await post(CHAT);
   finish();
   assert.equal(await reply.text(), large);
+  // Another key would make it once more.
   site.stub.script = inTurn(begun(200, "application/json", large).script, ok);
-  assert.equal((await send("/v1/messages", MESSAGES)).status, 200);
-  assert.deepEqual(pool.outcomes, ["OK", "PROVIDER_ERROR", "OK"]);
+  const answer = await send("/v1/messages", { ...MESSAGES, max_tokens: 70 });
+  assert.equal(answer.status, 502);
+  assert.match(await answer.text(), /too large to be translated/);
+  assert.equal(site.stub.received.length, 2);
+  assert.deepEqual(pool.outcomes, ["OK", "CALLER_ABORTED"]);
+  const { usageSource, tokens } = await sink.record(2);
+  assert.deepEqual([usageSource, tokens.output], ["ESTIMATED", 70]);
+});
+
+test("a reply that there is no room to translate is counted: it was made", async () => {
+  const limits = { bodyBytesInFlightMax: 3000 };
+  const { send, sink } = await bound({ limits });
+  site.stub.script = begun(
+    200,
+    "application/json",
+    CHAT_REPLY.replace("Hello.", "x".repeat(200_000)),
+  ).script;
+  const answer = await send("/v1/messages", { ...MESSAGES, max_tokens: 70 });
+  assert.equal(answer.status, 503);
+  await answer.text();
+  const { usageSource, tokens } = await sink.record(1);
+  assert.deepEqual([usageSource, tokens.output], ["ESTIMATED", 70]);
 });
 
 test("a large reply that comes compressed is unpacked to its end, whatever its length on the way", async () => {

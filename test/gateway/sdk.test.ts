@@ -136,6 +136,25 @@ test("the OpenAI SDK embeds, moderates, uploads, speaks and lists models", async
   assert.deepEqual(models, ["gpt-4o"]);
 });
 
+// Five seconds is what it waits where it is told nothing.
+test(
+  "the OpenAI SDK waits between two looks as long as the provider says",
+  { timeout: 4000 },
+  async () => {
+    const looks = ["in_progress", "in_progress", "completed"];
+    stub.script = (received, res) => {
+      const status = looks.shift();
+      replyJson(200, `{"id":"vsfb_1","status":"${status ?? "none"}","file_counts":{}}`, {
+        "openai-poll-after-ms": "1",
+      })(received, res);
+    };
+    const { fileBatches } = openai.vectorStores;
+    const done = await fileBatches.poll("vs_1", "vsfb_1");
+    assert.equal(done.status, "completed");
+    assert.equal(stub.received.length, 3);
+  },
+);
+
 test("the OpenAI SDK makes, streams, reads and deletes responses", async () => {
   const response = {
     id: "resp_1",

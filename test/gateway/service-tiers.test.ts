@@ -105,6 +105,8 @@ test("a call reserves what the tier costs that it asks for, and no less than wit
   };
   assert.equal(await times(message('"speed":"fast"')), 6);
   assert.equal(await times(message('"speed":"standard"')), 1);
+  assert.equal(await times(message('"fallbacks":[{"model":"m","speed":"fast"}]')), 6);
+  assert.equal(await times(message('"fallbacks":[{"model":"m","speed":"standard"}]')), 1);
   assert.equal(await times(message('"service_tier":"auto"')), 1, "of what was paid for before");
   for (const name of ["serviceTier", "service_tier"]) {
     const asked = { dialect: "GEMINI", path: GENERATE } as const;

@@ -196,3 +196,43 @@ test("one that breaks off or fails is tried elsewhere, and is no reply", async (
   assert.match(await refused.text(), /stream/);
   assert.ok(rest.length > 0);
 });
+
+test("what only some servers take for a wish for a stream is refused, for it would tell no usage", async () => {
+  const { OPENAI: gateway } = gateways;
+  stub.script = replyJson(200, CHAT);
+  const before = stub.received.length;
+  for (const path of ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"]) {
+    for (const stream of [
+      '"true"',
+      "1",
+      '"1"',
+      "[true]",
+      "{}",
+      '""',
+      "1.0",
+      String.raw`"\u0074rue"`,
+    ]) {
+      const answer = await gateway.post(path, `{"model":"m","stream":${stream}}`);
+      assert.equal(answer.status, 400, `${path} ${stream}`);
+      assert.match(await answer.text(), /must be true or false/);
+    }
+  }
+  const form = (value: string): FormData => {
+    const data = new FormData();
+    data.append("model", "m");
+    data.append("stream", value);
+    return data;
+  };
+  for (const value of ["1", "yes", "on", " true", "t"]) {
+    const body = form(value);
+    const answer = await gateway.fetch("/v1/audio/transcriptions", { method: "POST", body });
+    assert.equal(answer.status, 400, value);
+    await answer.text();
+  }
+  assert.equal(stub.received.length, before);
+  for (const stream of ["null", "false"]) {
+    const answer = await gateway.post("/v1/chat/completions", `{"model":"m","stream":${stream}}`);
+    assert.equal(answer.status, 200, stream);
+    await answer.text();
+  }
+});

@@ -156,3 +156,42 @@ test("replies that come slowly and are collected take no room from the small cal
   const statuses = await Promise.all(Array.from({ length: quick }, () => statusOf(small)));
   assert.deepEqual(statuses, [200, 200, 200]);
 });
+
+test("replies that come slowly and may go on as they come are held for a fifth of the room", async (t) => {
+  const roomBytes = 2_000_000;
+  const replyBytes = 100_000;
+  const usage = { prompt_tokens: 3, completion_tokens: 4 };
+  const reply = JSON.stringify({ choices: [], x: "y".repeat(replyBytes), usage });
+  const rests: (() => void)[] = [];
+  const slow = await startUpstreamStub((_received, res) => {
+    res.writeHead(200, { "content-type": "application/json", "content-length": reply.length });
+    res.write(reply.slice(0, replyBytes));
+    rests.push(() => res.end(reply.slice(replyBytes)));
+  });
+  const passing = await startGateway({
+    providers: [{ baseUrl: slow.origin }],
+    limits: { bodyBytesInFlightMax: roomBytes },
+  });
+  t.after(async () => {
+    await Promise.all([passing.close(), slow.close()]);
+  });
+  const answers: Promise<Response>[] = [];
+  const begun: Response[] = [];
+  while (begun.length === 0) {
+    const answer = passing.post("/v1/chat/completions", { model: "m", messages: [] });
+    answers.push(answer);
+    void answer.then((response) => begun.push(response));
+    const { gateway: held } = passing;
+    const bytesMin = answers.length * replyBytes * 0.9;
+    await settleWhile(() => begun.length === 0 && held.held.bodies < bytesMin);
+    // The requests are bodies as well.
+    assert.ok(held.held.bodies <= roomBytes / 5 + answers.length * 100);
+  }
+  // Whether they were collected or not, they come whole, and what they used is counted.
+  for (const rest of rests) rest();
+  for (const answer of answers) assert.equal(await (await answer).text(), reply);
+  await passing.sink.record(answers.length);
+  for (const { tokens } of passing.sink.records) {
+    assert.deepEqual([tokens?.input, tokens?.output], [3, 4]);
+  }
+});

@@ -18,6 +18,8 @@ export class World {
   readonly clock = new FakeClock(Date.UTC(2030, 0, 1));
   readonly heard: HealthChange[] = [];
   readonly pool: Pool;
+  /** Whether a service means a model. */
+  inService = (service: string, model: string): boolean => model.startsWith(service);
   #seq = 0;
 
   constructor(keys: readonly ProviderKey[], strategy: Strategy = "SCORE_BASED", seed = 1) {
@@ -25,7 +27,7 @@ export class World {
       clock: this.clock,
       random: seededRandom(seed),
       logger: silentLogger,
-      inService: (_providerId, service, model) => model.startsWith(service),
+      inService: (_providerId, service, model) => this.inService(service, model),
       onHealthChange: (change) => void this.heard.push(change),
     });
     this.pool.load({ keys, users: [], providers: [] }, new Map());

@@ -8,7 +8,7 @@ import { REFRESH_RATES } from "../state/overview.js";
 import { Clipboard } from "../term/clipboard.js";
 import { systemClock } from "../term/clock.js";
 import type { DisplayWishes } from "../term/environment.js";
-import { nodeProcess } from "../term/process-port.js";
+import { nodeProcess, type ProcessPort } from "../term/process-port.js";
 import { runWithInput } from "../term/run-with-input.js";
 import { writeSecretFile } from "../term/secret-file.js";
 import { createTerminal, type Terminal } from "../term/terminal.js";
@@ -49,14 +49,17 @@ function dashboardWishes(flags: Flags): {
   };
 }
 
+/** How the dashboard ends the process it runs in. */
+type Ending = Pick<ProcessPort, "exit" | "killSelf">;
+
 /**
- * Opens the dashboard on this process's terminal; resolves when it was left. `exit` ends the process by
- * default; whoever has something to clean up after the dashboard passes another.
+ * Opens the dashboard on this process's terminal; resolves when it was left. Then it ends the process, on a terminal
+ * that is gone without any cleaning up; whoever has something to clean up passes an `ending` of its own.
  */
 export async function openDashboard(
   target: Target,
   flags: Flags,
-  exit: (code: number) => void = (code) => process.exit(code),
+  ending: Partial<Ending> = {},
 ): Promise<void> {
   const wishes = dashboardWishes(flags);
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
@@ -75,7 +78,7 @@ export async function openDashboard(
       output: process.stdout,
       env: process.env,
       clock,
-      process: { ...nodeProcess(), exit },
+      process: { ...nodeProcess(), ...ending },
       wishes: wishes.display,
       mouse: wishes.mouse,
       writeCrashLog: (error) => writeCrashLog(error, process.env, clock.now()),

@@ -12,7 +12,16 @@ import type { CallInput, TranslatedRequest } from "../request-translation.js";
 import type { Target } from "../side.js";
 import type { ReplyFacts } from "../translator.js";
 import { beginThread, type Thread, type ThreadListener } from "./thread.js";
-import { answerFrom, type Done, received, type Said, type Work } from "./works.js";
+import {
+  type Answer,
+  answerFrom,
+  type Done,
+  type Question,
+  received,
+  type Reshaping,
+  type Said,
+  type Work,
+} from "./works.js";
 
 /** What is longer is translated by the thread. Of so much the event loop would be held for some milliseconds. */
 export const LONG_BYTES_MIN = 256 * 1024;
@@ -51,6 +60,8 @@ interface Job {
   readonly memory: ItemMemory | undefined;
   readonly end: (done: Done) => void;
   readonly fail: (thrown: unknown) => void;
+  /** What its memory has thrown. */
+  refusal?: unknown;
   /** Nobody waits for it any more. */
   isGivenUp: boolean;
 }
@@ -152,6 +163,27 @@ export class LongTranslations {
     });
   }
 
+  /** As above, of what has another shape than it should: see `reshaped`. */
+  reshape(
+    holder: Holder,
+    { body, ...asked }: Reshaping,
+    listener: TranslationListener<Buffer | undefined>,
+  ): () => void {
+    return this.#add({
+      holder,
+      body,
+      work: (copy) => ({ kind: "RESHAPING", body: copy, asked }),
+      memory: undefined,
+      end: (done) => {
+        if (done.kind === "RESHAPING") listener.onTranslated(done.body);
+      },
+      fail: (thrown) => {
+        listener.onFailed(thrown);
+      },
+      isGivenUp: false,
+    });
+  }
+
   /** Ends the thread, whatever it does. */
   async stop(): Promise<void> {
     this.#idle?.cancel();
@@ -231,7 +263,7 @@ export class LongTranslations {
     switch (said.kind) {
       case "ITEM":
       case "CONVERSATION":
-        this.#thread?.answer(answerFrom(job.memory, said));
+        this.#thread?.answer(answerTo(job, said));
         break;
       case "DONE":
         this.#over(job);
@@ -239,7 +271,7 @@ export class LongTranslations {
         break;
       case "REFUSED": {
         const { code, publicMessage, violations } = said;
-        this.#fail(job, new Fault(code, publicMessage, { violations }));
+        this.#fail(job, job.refusal ?? new Fault(code, publicMessage, { violations }));
         break;
       }
       case "BUG":
@@ -260,5 +292,16 @@ export class LongTranslations {
     if (this.#job !== job) return;
     this.#job = undefined;
     this.#next();
+  }
+}
+
+/** The thread waits for an answer, whatever the memory has against the question: it ends what it does where there is none. */
+function answerTo(job: Job, question: Question): Answer {
+  if (job.isGivenUp) return undefined;
+  try {
+    return answerFrom(job.memory, question);
+  } catch (thrown) {
+    job.refusal = thrown;
+    return undefined;
   }
 }

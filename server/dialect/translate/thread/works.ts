@@ -1,6 +1,10 @@
 import { unreachable } from "../../../core/assert.js";
 import { owned } from "../../../core/bytes.js";
 import type { Fault } from "../../../core/fault.js";
+import type { StreamForm } from "../../codec.js";
+import { replyEvents } from "../../reply-events.js";
+import { wholeOfEvents } from "../../whole-of-events.js";
+import { withoutThoughts } from "../foreign-thoughts.js";
 import type { ItemMemory, KeptResponse } from "../kept-response.js";
 import { changedRequest, type OwnRequest } from "../own-request.js";
 import type { Forms } from "../pair.js";
@@ -19,6 +23,22 @@ import type { GivenNames } from "../tool-names.js";
 type Told<T extends { readonly memory?: ItemMemory | undefined }> = Omit<T, "memory"> & {
   readonly remembers: boolean;
 };
+
+/**
+ * A whole reply that has to become EVENTS, for a stream was asked for, or the other way round; or a request that has to be
+ * without what a model thought.
+ */
+export interface Reshaping {
+  readonly to: "EVENTS" | "WHOLE" | "THOUGHTLESS";
+  readonly form: StreamForm;
+  readonly body: Buffer;
+}
+
+/** What it should have been; undefined for what says no such thing. */
+export function reshaped({ to, form, body }: Reshaping): Buffer | undefined {
+  if (to === "THOUGHTLESS") return withoutThoughts(body, form);
+  return to === "EVENTS" ? replyEvents(body, form) : wholeOfEvents(body, form);
+}
 
 /** `body`: given away. */
 export type Work =
@@ -40,6 +60,11 @@ export type Work =
       readonly kind: "OWN";
       readonly body: Uint8Array;
       readonly request: Told<Omit<OwnRequest, "body">>;
+    }
+  | {
+      readonly kind: "RESHAPING";
+      readonly body: Uint8Array;
+      readonly asked: Omit<Reshaping, "body">;
     };
 
 /** What is to be kept of a response; what it was asked for with is known where that is kept. */
@@ -47,6 +72,7 @@ export type KeptReply = Pick<KeptResponse, "id" | "output">;
 
 export type Done =
   | { readonly kind: "OWN"; readonly body: Buffer }
+  | { readonly kind: "RESHAPING"; readonly body: Buffer | undefined }
   | { readonly kind: "REQUEST"; readonly made: TranslatedRequest }
   | {
       readonly kind: "REPLY";
@@ -78,7 +104,9 @@ export function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer
 
 /** Of a work that is done, all that is handed over and not copied. */
 export function texts(done: Done): ArrayBuffer[] {
-  if (done.kind !== "REQUEST") return [done.body.buffer as ArrayBuffer];
+  if (done.kind !== "REQUEST") {
+    return done.body === undefined ? [] : [done.body.buffer as ArrayBuffer];
+  }
   const { body, learnt } = done.made;
   const { asked } = learnt.facts;
   const all = asked === undefined ? [body] : [body, asked.input];
@@ -98,6 +126,10 @@ export function doWork(work: Work, ask: (question: Question) => Answer): Done {
     const { request } = work;
     const memory = request.remembers ? memoryThat(ask) : undefined;
     return { kind: "OWN", body: owned(changedRequest({ ...request, body: given, memory })) };
+  }
+  if (work.kind === "RESHAPING") {
+    const made = reshaped({ ...work.asked, body: given });
+    return { kind: "RESHAPING", body: made && owned(made) };
   }
   const { forms, call, names } = work;
   let kept: KeptReply | undefined;
@@ -130,6 +162,8 @@ export function received(done: Done): Done {
       return { ...done, body: asBuffer(done.body), kept: done.kept && receivedReply(done.kept) };
     case "OWN":
       return { kind: "OWN", body: asBuffer(done.body) };
+    case "RESHAPING":
+      return { kind: "RESHAPING", body: done.body && asBuffer(done.body) };
     default:
       return unreachable(done);
   }
