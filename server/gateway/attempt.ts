@@ -308,11 +308,10 @@ export class Attempt implements RoundTripListener {
 
   /** A provider that does not take an option which we added, or the form, is asked again in another way. */
   #asksOtherwise({ options }: RoundTrip, failure: AttemptFailure): boolean {
-    const plan = this.#plan;
-    if (plan === undefined || !this.#ways.learn(options, failure, plan)) return false;
-    const { isWithoutUsage, isThoughtless } = this.#ways;
-    const mayAskUsage = plan.mayAskUsage && !isWithoutUsage;
-    this.#plan = { ...plan, mayAskUsage, isThoughtless };
+    if (this.#plan === undefined) return false;
+    const plan = this.#ways.learn(options, failure, this.#plan);
+    if (plan === undefined) return false;
+    this.#plan = plan;
     this.#send(options.secret);
     return true;
   }
