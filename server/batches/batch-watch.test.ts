@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Batch, OpenBatch } from "../core/batch.js";
 import { type CallRecord, NO_TOKENS, NOTHING_RESERVED } from "../core/call.js";
-import type { ResponseNews } from "../core/finished-call.js";
+import type { BatchNews } from "../core/finished-call.js";
 import type { FoundBatch, Look } from "./batch-look.js";
 import { type BatchStore, BatchWatch } from "./batch-watch.js";
 import {
@@ -112,12 +112,12 @@ class Outside implements BatchStore {
     this.step(() => this.#find(scope, batchId)?.number);
 
   /** What is in the journal and not in the store, which has it as soon as anybody waits for that. */
-  readonly news: ResponseNews[] = [];
+  readonly news: BatchNews[] = [];
   recorded = (): Promise<void> => this.step(() => this.replay());
   /** As the ledger does with what the last process left, before anything else begins. */
   replay(): void {
     for (const each of this.news.splice(0)) {
-      if (each.kind === "GOES_ON") this.#insert(each.response, each.lookAt);
+      if (each.kind === "GOES_ON") this.#insert(each.batch, each.lookAt);
       else {
         const row = this.#find(each.scope, each.batchId);
         if (row !== undefined) Object.assign(row, { lookAt: null, records: undefined });
@@ -467,7 +467,7 @@ function responseOf(id: string, madeAt: number, reserved = RESERVED): Batch {
 
 /** A call begins a response that goes on after it, and is put on record. */
 function goOn({ outside, watch }: Watching, response: Batch): Promise<void> {
-  const news = { kind: "GOES_ON", response, lookAt: watch.goesOn(response) } as const;
+  const news = { kind: "GOES_ON", batch: response, lookAt: watch.goesOn(response) } as const;
   outside.news.push(news);
   return watch.recorded(news);
 }
@@ -608,6 +608,26 @@ test("a response whose call is on record outlives its process, and one that is t
     assert.equal(outside.ledger.size, isTold ? 0 : 1);
     await next.stop();
   }
+});
+
+test("a batch that the store does not take before its call is on record is set aside and counts all the same", async () => {
+  const { outside, clock, aside, watch } = await watchingResponses();
+  const batch = batchOf("b1", "usr", clock.now(), { reserved: RESERVED });
+  outside.take = () => true;
+  const { made } = outside;
+  outside.made = () => Promise.reject(new Error("locked"));
+  await make(watch, batch);
+  assert.deepEqual([aside, outside.looks], [["b1"], 0]);
+  outside.made = made;
+  const news = { kind: "GOES_ON", batch, lookAt: batch.madeAt } as const;
+  outside.news.push(news);
+  await watch.recorded(news);
+  assert.deepEqual(aside, ["b1"]);
+  const names = [{ batchId: batch.batchId, path: batch.path }];
+  outside.look = ({ sought }) => (sought === undefined ? ended("m") : { kind: "SOUGHT", names });
+  await passing(clock, DAY_MS);
+  assert.deepEqual([outside.ledger.size, aside], [1, []]);
+  await watch.stop();
 });
 
 test("a response that the store does not take the first time counts all the same", async () => {

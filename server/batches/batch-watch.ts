@@ -4,7 +4,7 @@ import { CautiousTime } from "../core/cautious-time.js";
 import type { Clock, Timer } from "../core/clock.js";
 import { MINUTE_MS } from "../core/durations.js";
 import { toFault } from "../core/fault.js";
-import type { ResponseNews } from "../core/finished-call.js";
+import type { BatchNews } from "../core/finished-call.js";
 import type { Logger } from "../core/logger.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { FoundBatch, Look } from "./batch-look.js";
@@ -56,7 +56,7 @@ export interface BatchWatchOptions {
   readonly look: (batch: OpenBatch, signal: AbortSignal) => Promise<Look>;
   /** Puts on record what is not there yet; resolves when the ledger has all of it. */
   readonly record: (records: readonly CallRecord[]) => Promise<void>;
-  /** Resolves when the store has what the calls on record make known of responses. */
+  /** Resolves when the store has what the calls on record make known. */
   readonly recorded: () => Promise<void>;
   /** Whether what a batch used is still to be counted; who has said so once does not say so again. */
   readonly take: (batch: OpenBatch) => boolean;
@@ -68,8 +68,6 @@ export interface BatchWatchOptions {
 const STORE_PAUSE_MS = 5000;
 /** The pause between two looks is this part of the batch's age. */
 const PAUSE_PER_AGE = 1 / 8;
-/** Batches kept in memory for a store that does not take them; of more, the oldest are lost. */
-const UNSTORED_MAX = 1000;
 /** Timers are set for no longer; the wall clock may be set meanwhile. */
 const SLEEP_MAX_MS = 10 * 60_000;
 
@@ -84,7 +82,6 @@ export class BatchWatch {
   readonly #stopped: Promise<void>;
   /** Looks under way, by the number of the batch. */
   readonly #looks = new Map<number, { readonly ownerId: string; readonly done: Promise<void> }>();
-  readonly #unstored: Batch[] = [];
   /** Nothing is given up because a clock is wrong for a while. */
   readonly #time: CautiousTime;
   /** By how much the wall clock was ahead of the monotonic one when it was last looked at. */
@@ -93,9 +90,9 @@ export class BatchWatch {
   readonly #aside = new Map<number, () => void>();
   /** Numbers of batches that nobody else counts any more, and that are not on their way to the ledger yet. */
   readonly #taken = new Set<number>();
-  /** What is set aside for responses that go on and are not in the store yet, by their names. */
+  /** What is set aside for what goes on and is not in the store before its call, by its name. */
   readonly #unrecorded = new Map<string, () => void>();
-  /** What calls make known of responses is on its way to the store until then. */
+  /** What calls make known is on its way to the store until then. */
   #noted: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
   #filling: Promise<void> | undefined;
@@ -142,22 +139,18 @@ export class BatchWatch {
 
   /** A call has made what goes on after it: what that may use is set aside from now on. Answers when it is looked at first. */
   goesOn(response: Batch): number {
-    const { clock, setAside } = this.#options;
-    if (!isNothing(response.reserved)) {
-      this.#giveBackUnrecorded(response);
-      this.#unrecorded.set(nameOf(response), setAside(response));
-    }
-    return clock.now() + LOOK_PAUSE_MIN_MS;
+    this.#setAsideUnrecorded(response);
+    return this.#options.clock.now() + LOOK_PAUSE_MIN_MS;
   }
 
-  /** What a call makes known of a response is on record with the call, and on its way to the store. */
-  async recorded(news: ResponseNews): Promise<void> {
+  /** What a call makes known is on record with the call, and on its way to the store. */
+  async recorded(news: BatchNews): Promise<void> {
     const noted = this.#note(news);
     this.#noted = Promise.allSettled([this.#noted, noted]);
     await noted;
   }
 
-  async #note(news: ResponseNews): Promise<void> {
+  async #note(news: BatchNews): Promise<void> {
     const { store, recorded } = this.#options;
     if (news.kind === "TOLD") {
       await recorded();
@@ -165,36 +158,38 @@ export class BatchWatch {
       if (number !== undefined) this.#giveBack({ number });
       return;
     }
-    const { response } = news;
+    const { batch } = news;
     try {
       await recorded();
-      const row = await store.find(response.scope, response.batchId);
-      this.#setAside(row?.number, response);
+      const row = await store.find(batch.scope, batch.batchId);
+      this.#setAside(row?.number, batch);
     } finally {
-      this.#giveBackUnrecorded(response);
+      this.#giveBackUnrecorded(batch);
       this.#wake();
     }
   }
 
-  #giveBackUnrecorded(response: BatchName): void {
-    const name = nameOf(response);
+  #setAsideUnrecorded(batch: Batch): void {
+    if (isNothing(batch.reserved)) return;
+    this.#giveBackUnrecorded(batch);
+    this.#unrecorded.set(nameOf(batch), this.#options.setAside(batch));
+  }
+
+  #giveBackUnrecorded(batch: BatchName): void {
+    const name = nameOf(batch);
     this.#unrecorded.get(name)?.();
     this.#unrecorded.delete(name);
   }
 
-  /** It was made, where `asked` says as what it was asked for before; resolves when it will not be forgotten any more, as far as can be. */
-  async made(batch: Batch, asked?: Batch): Promise<void> {
+  /** What was asked for was made; resolves when that will not be forgotten any more, as far as can be before its call ends. */
+  async made(batch: Batch, asked: Batch): Promise<void> {
     const { store, clock, logger } = this.#options;
     const lookAt = clock.now() + LOOK_PAUSE_MIN_MS;
     try {
-      const number = await (asked === undefined
-        ? store.add(batch, lookAt)
-        : store.made(batch, asked, lookAt));
-      this.#setAside(number, batch);
+      this.#setAside(await store.made(batch, asked, lookAt), batch);
     } catch (thrown) {
-      logger.error({ batchId: batch.batchId, err: thrown }, "a batch is known in memory alone");
-      this.#unstored.push(batch);
-      if (this.#unstored.length > UNSTORED_MAX) this.#unstored.shift();
+      logger.error({ batchId: batch.batchId, err: thrown }, "a batch is known from its call alone");
+      this.#setAsideUnrecorded(batch);
     }
     this.#wake();
   }
@@ -254,7 +249,6 @@ export class BatchWatch {
     this.#timer?.cancel();
     try {
       if (this.#wasSetBack()) await store.hastenAll(clock.now());
-      if (this.#unstored.length > 0) await this.#addUnstored();
       let batch: OpenBatch | undefined;
       do {
         batch = undefined;
@@ -414,17 +408,6 @@ export class BatchWatch {
     });
     await Promise.race([pause, this.#stopped]);
     timer?.cancel();
-  }
-
-  /** What the store did not take when it was made. */
-  async #addUnstored(): Promise<void> {
-    for (;;) {
-      const [batch] = this.#unstored;
-      if (batch === undefined) return;
-      // eslint-disable-next-line no-await-in-loop -- the first failure is that of all
-      this.#setAside(await this.#options.store.add(batch, batch.madeAt), batch);
-      this.#unstored.splice(this.#unstored.indexOf(batch), 1);
-    }
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Batch } from "./batch.js";
 import type { CallRecord } from "./call.js";
 
-/** What a call makes known of a single response that goes on after its call. */
-export type ResponseNews =
-  /** This call has begun one, which is asked for at that time unless its caller was told more of it by then. */
-  | { readonly kind: "GOES_ON"; readonly response: Batch; readonly lookAt: number }
-  /** This call was told, and counts, all that was left to be counted of one. */
+/** What a call makes known of a batch, or of a single response that goes on after its call. */
+export type BatchNews =
+  /** This call has made it, and it is asked for at that time unless more of it is known by then. */
+  | { readonly kind: "GOES_ON"; readonly batch: Batch; readonly lookAt: number }
+  /** This call was told, and counts, all that was left to be counted of it. */
   | { readonly kind: "TOLD"; readonly scope: string; readonly batchId: string };
 
 /**
@@ -13,5 +13,5 @@ export type ResponseNews =
  * other, whenever the process dies.
  */
 export interface FinishedCall extends CallRecord {
-  readonly response?: ResponseNews;
+  readonly news?: BatchNews;
 }

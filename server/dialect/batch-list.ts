@@ -113,8 +113,12 @@ const NAMES = new WantedMembers(["displayName", "display_name"]);
 const INPUTS = new WantedMembers(["inputConfig", "input_config"]);
 const IN_INPUT = new WantedMembers(["fileName", "file_name", "requests"]);
 
-/** By what the batch that a request asks for will be told apart. */
-export function soughtBy(dialect: Dialect, body: Buffer): Sought {
+/** By what the batch that a request asks for will be told apart. `requests`: how many stand in it, if they were counted. */
+export function soughtBy(dialect: Dialect, body: Buffer, requests?: number): Sought {
+  // Of Anthropic's there is nothing else.
+  if (dialect === "ANTHROPIC" && requests !== undefined) {
+    return { inputFile: "", name: "", requests };
+  }
   try {
     return SEEKERS[dialect](body);
   } catch {

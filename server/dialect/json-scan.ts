@@ -53,10 +53,40 @@ export function scanMember(
   return found;
 }
 
-/** The elements of an array inside a text that was scanned already; none where the span holds something else. */
-export function scanElements(text: Buffer, span: Span): readonly Span[] {
+/**
+ * The elements of an array inside a text that was scanned already; none where the span holds something else. Of more than
+ * `countMax` one more.
+ */
+export function scanElements(text: Buffer, span: Span, countMax = Infinity): readonly Span[] {
   if (text[span.start] !== OPEN_BRACKET) return [];
-  return new Scan(text, span.end, SCAN_LIMITS).elements(span.start);
+  const found: Span[] = [];
+  const bounds = { bytesMax: Infinity, countMax };
+  new Scan(text, span.end, SCAN_LIMITS).elements(span.start + 1, found, bounds);
+  return found;
+}
+
+/** `scanElements` for an array that is too long to be read at once. */
+export class LongElements {
+  readonly #scan: Scan;
+  /** Where the next one begins; -1 when all are read. */
+  #at: number;
+
+  constructor(text: Buffer, span: Span) {
+    this.#scan = new Scan(text, span.end, SCAN_LIMITS);
+    this.#at = text[span.start] === OPEN_BRACKET ? span.start + 1 : -1;
+  }
+
+  get isRead(): boolean {
+    return this.#at < 0;
+  }
+
+  /** The next elements, in so many bytes, or a few more. */
+  read(bytes: number): readonly Span[] {
+    const found: Span[] = [];
+    const bounds = { bytesMax: bytes, countMax: Infinity };
+    if (!this.isRead) this.#at = this.#scan.elements(this.#at, found, bounds);
+    return found;
+  }
 }
 
 /** True when what follows a member's value, up to the end of the text, ends exactly the one object around it. */
@@ -67,6 +97,12 @@ export function endsText(text: Buffer, valueEnd: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** After how much a reader of elements pauses. */
+interface ElementBounds {
+  readonly bytesMax: number;
+  readonly countMax: number;
 }
 
 /**
@@ -145,20 +181,21 @@ class Scan {
     if (depth > this.#depthMax) throw tooDeep(this.#depthMax);
   }
 
-  /** Where the elements of an array stand. */
-  elements(start: number): Span[] {
+  /** Finds elements of an array, from one on, up to one beyond a bound; where the next begins, -1 behind the last. */
+  elements(start: number, found: Span[], bounds: ElementBounds): number {
     const text = this.#text;
     const end = this.#end;
-    const found: Span[] = [];
-    let at = spaceEnd(text, start + 1, end);
+    const until = start + bounds.bytesMax;
+    let at = spaceEnd(text, start, end);
     while (byteAt(text, at, end) !== CLOSE_BRACKET) {
       const valueEnd = this.#value(at, 2);
       found.push({ start: at, end: valueEnd });
       at = spaceEnd(text, valueEnd, end);
-      if (byteAt(text, at, end) !== COMMA) break;
+      if (byteAt(text, at, end) !== COMMA) return -1;
       at = spaceEnd(text, at + 1, end);
+      if (at >= until || found.length > bounds.countMax) return at;
     }
-    return found;
+    return -1;
   }
 
   #object(start: number, depth: number): number {

@@ -52,6 +52,33 @@ test("whatever the chunking, every byte goes through in order and only whole eve
   );
 });
 
+test("a stream whose lines end with carriage returns alone goes through with line feeds, whatever the chunking", () => {
+  const lines = STREAM.replaceAll("\r", "");
+  const text = Buffer.from(lines.replaceAll("\n", "\r"));
+  fc.assert(
+    fc.property(fc.array(fc.nat(), { maxLength: 60, size: "max" }), (places) => {
+      const gate = new EventGate(10_000);
+      const out: string[] = [];
+      for (const piece of cutAt(text, places)) {
+        const events = gate.push(piece);
+        if (events === undefined) continue;
+        assert.equal(lastBoundary(events), events.length, "only whole events");
+        out.push(events.toString("latin1"));
+      }
+      out.push(gate.rest()?.toString("latin1") ?? "");
+      assert.equal(Buffer.from(out.join(""), "latin1").toString(), lines);
+    }),
+  );
+});
+
+test("a carriage return where lines end otherwise is no line's end", () => {
+  for (const text of ["data: a\n\ndata: b\r\rc\n\n", "data: a\r\n\r\ndata: b\r\rc\n\n"]) {
+    const gate = new EventGate(10_000);
+    const out = [...text].map((byte) => gate.push(Buffer.from(byte))?.toString() ?? "");
+    assert.equal(out.join(""), text);
+  }
+});
+
 test("byte by byte, CRLF and UTF-8 included, nothing is lost", () => {
   const gate = new EventGate(10_000);
   const out: Buffer[] = [];

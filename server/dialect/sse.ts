@@ -69,10 +69,25 @@ function lineEnd(text: Buffer, from: number): number {
   return near === text.length ? -1 : indexOfByte(text, LF, near);
 }
 
+const RETURNS = Buffer.from("\r\r");
+
+/** A stream whose lines end with carriage returns alone, as the standard has it, too: a blank line of them comes first. */
+function endsInReturns(text: Buffer): boolean {
+  const at = text.indexOf(RETURNS);
+  return at >= 0 && text.subarray(0, at).indexOf(LF) < 0;
+}
+
+/** The text with line feeds in their place. Inside of JSON none stands: there it would be escaped. */
+function withLineFeeds(text: Buffer): Buffer {
+  const changed = Buffer.from(text);
+  for (let at = changed.indexOf(CR); at >= 0; at = changed.indexOf(CR, at + 1)) changed[at] = LF;
+  return changed;
+}
+
 /**
  * Lets whole events through and holds back a last piece of one until its rest arrives. So a stream that is
- * cut ends between two events, and an error event after it is read as one. Bytes are never changed, and
- * copied only where an event spans two reads.
+ * cut ends between two events, and an error event after it is read as one. Bytes are never changed, but for the ends of
+ * lines where they are carriage returns alone, and copied only where an event spans two reads.
  */
 export class EventGate {
   readonly #heldBytesMax: number;
@@ -80,6 +95,8 @@ export class EventGate {
   /** The last few of these. */
   #last: Buffer = NOTHING;
   #open = false;
+  /** How lines end, as the first event shows: with line feeds, also behind a return, or with returns alone. */
+  #lineEnds: "UNKNOWN" | "FEEDS" | "RETURNS" = "UNKNOWN";
 
   /** @param heldBytesMax an event longer than this is passed on in pieces, since it must not be kept in memory. */
   constructor(heldBytesMax: number) {
@@ -97,7 +114,8 @@ export class EventGate {
   }
 
   /** What may go on now; undefined when all of it waits. */
-  push(chunk: Buffer): Buffer | undefined {
+  push(read: Buffer): Buffer | undefined {
+    const chunk = this.#lineEnds === "RETURNS" ? withLineFeeds(read) : read;
     if (this.#held.bytes === 0) return this.#split(chunk, lastBoundary(chunk));
     const isTooLong = this.#held.bytes + chunk.length > this.#heldBytesMax;
     if (!isTooLong && !this.#endsAnEvent(chunk)) {
@@ -120,7 +138,9 @@ export class EventGate {
   /** The event whose begin is held ends in the next piece, or did at its first bytes. */
   #endsAnEvent(chunk: Buffer): boolean {
     if (lastBoundary(chunk) > 0) return true;
-    return lastBoundary(Buffer.concat([this.#last, chunk.subarray(0, SEAM_BYTES)])) > 0;
+    const seam = Buffer.concat([this.#last, chunk.subarray(0, SEAM_BYTES)]);
+    if (lastBoundary(seam) > 0) return true;
+    return this.#lineEnds === "UNKNOWN" && (endsInReturns(chunk) || endsInReturns(seam));
   }
 
   #hold(piece: Buffer): void {
@@ -131,7 +151,15 @@ export class EventGate {
   }
 
   #split(all: Buffer, end: number): Buffer | undefined {
-    if (end > 0) this.#open = false;
+    if (this.#lineEnds === "UNKNOWN" && end === 0 && endsInReturns(all)) {
+      this.#lineEnds = "RETURNS";
+      const changed = withLineFeeds(all);
+      return this.#split(changed, lastBoundary(changed));
+    }
+    if (end > 0) {
+      this.#open = false;
+      if (this.#lineEnds === "UNKNOWN") this.#lineEnds = "FEEDS";
+    }
     const heldBytes = all.length - end;
     if (this.#open || heldBytes > this.#heldBytesMax) {
       this.#open = heldBytes > 0;

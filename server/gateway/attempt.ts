@@ -2,27 +2,18 @@ import type { AttemptOutcome, TokenUsage } from "../core/call.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { Lease } from "../core/lease.js";
 import type { Secret } from "../core/secret.js";
-import { mayBringThoughts, withoutThoughts } from "../dialect/translate/foreign-thoughts.js";
-import type { Dislike } from "../dialect/translate/side.js";
 import type { WayBack } from "../dialect/translate/translator.js";
 import { withOwnResults } from "../dialect/batch-results.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { UpstreamRequest } from "../upstream/flight.js";
 import type { AdmittedCall } from "./admitted-call.js";
-import {
-  dislikeIn,
-  isOtherModel,
-  mayNotKnow,
-  refusesSummaries,
-  refusesThoughts,
-  refusesUsage,
-} from "./ways-of-asking.js";
 import { type AttemptFailure, unusable } from "./attempt-failure.js";
 import { batchShown, batchTold, makesBatch } from "./batch-calls.js";
 import { BatchNotice } from "./batch-notice.js";
 import type { CallPlan } from "./call-plan.js";
 import type { Passage } from "./passages.js";
 import { requestFor } from "./provider-request.js";
+import { OtherWays } from "./other-ways.js";
 import { ProviderTask } from "./provider-task.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
@@ -40,10 +31,6 @@ import {
 import type { CallThing } from "./thing.js";
 import type { TrialsListener } from "./trials-listener.js";
 import { toldInside } from "./trip-failure.js";
-
-const NONE: readonly Dislike[] = [];
-/** Ways of asking that one key may refuse. */
-const OTHERWISE_MAX = 3;
 
 /** Decides what follows an attempt that came to nothing, of which nothing has gone to the caller. */
 export interface AttemptListener {
@@ -63,10 +50,14 @@ export interface AttemptOptions {
   readonly listener: TrialsListener;
 }
 
-/** What a call says to a provider. */
-interface Words {
+/** How a provider is asked. */
+interface Try {
   readonly secret: Secret;
   readonly passage: Passage;
+}
+
+/** What a call says to a provider. */
+interface Words extends Try {
   readonly body: TargetBody;
 }
 
@@ -81,8 +72,6 @@ export class Attempt implements RoundTripListener {
   #plan: CallPlan | undefined;
   /** The last one. */
   #trip: RoundTrip | undefined;
-  /** How often the key was asked in another way. */
-  #otherwise = 0;
   /** What the provider has begun for this call. */
   #task: ProviderTask | undefined;
   /** What the reply names and the answer has to hold. */
@@ -91,18 +80,13 @@ export class Attempt implements RoundTripListener {
   #notice: BatchNotice | undefined;
   /** Gives up what is made elsewhere of the request. */
   #leaveBody: (() => void) | undefined;
-  /** The thoughts in the request cannot be read by the account, or are refused by the provider. */
-  #isThoughtless = false;
-  /** The provider's own Responses API does not know what the request is made of. */
-  #isInChat = false;
-  /** The provider spoke of the option that asks for usage, and is asked without it. */
-  #isWithoutUsage = false;
-  /** What the model has shown it does not take. */
-  #dislikes: readonly Dislike[] = NONE;
+  /** How the key is asked. */
+  readonly #ways: OtherWays;
 
   constructor(options: AttemptOptions, plan: CallPlan) {
     this.#options = options;
     this.#plan = plan;
+    this.#ways = new OtherWays(options.call, options.lease);
   }
 
   /** Null before a head came. */
@@ -161,16 +145,8 @@ export class Attempt implements RoundTripListener {
   #send(secret: Secret): void {
     const plan = this.#plan;
     if (plan === undefined) return;
-    const { call, lease } = this.#options;
-    const { context, match } = call;
-    const { passages } = context;
-    const { target } = lease;
-    const { endpoint } = match;
-    const passage = this.#isInChat
-      ? passages.inForm("CHAT", endpoint, target, plan.streamed)
-      : passages.to(endpoint, target, plan.streamed);
-    if (passage === undefined) throw new Error("a target was leased that cannot serve the call");
-    const body = this.#bodyFor(plan, passage);
+    const passage = this.#ways.passageFor(plan);
+    const body = this.#bodyFor(plan, { secret, passage });
     if (body === undefined) return;
     if ("begin" in body) this.#leaveBody = body.begin(this.#whenMade(secret, passage));
     else this.#ask(plan, { secret, passage, body });
@@ -190,7 +166,7 @@ export class Attempt implements RoundTripListener {
       },
       onNone: (thrown) => {
         try {
-          this.#cannotSay(toFault(thrown));
+          this.#cannotSay(toFault(thrown), { secret, passage });
         } catch (bug) {
           this.onBug(bug);
         }
@@ -220,10 +196,11 @@ export class Attempt implements RoundTripListener {
       listener: this,
     });
     this.#trip = trip;
-    const bytes = this.#isThoughtless ? withoutThoughts(body.bytes, passage.form) : body.bytes;
+    const { bytes } = body;
     const request = requestFor(trip.options, plan, bytes);
     if (endpoint.batch === undefined) this.#fly(trip, request);
-    else this.#flyWhenNoted(new BatchNotice(call, lease, bytes), trip, request);
+    else
+      this.#flyWhenNoted(new BatchNotice(call, lease, bytes, plan.batch?.requests), trip, request);
   }
 
   #fly(trip: RoundTrip, request: UpstreamRequest): void {
@@ -245,12 +222,12 @@ export class Attempt implements RoundTripListener {
   }
 
   /** Undefined for what cannot be said to this provider, which ends the attempt. */
-  #bodyFor(plan: CallPlan, passage: Passage): TargetBody | LaterBody | undefined {
+  #bodyFor(plan: CallPlan, tried: Try): TargetBody | LaterBody | undefined {
     const { call, lease } = this.#options;
     try {
-      return bodyFor(call, plan, lease.target, passage);
+      return bodyFor(call, plan, lease.target, tried.passage);
     } catch (thrown) {
-      this.#cannotSay(toFault(thrown));
+      this.#cannotSay(toFault(thrown), tried);
       return undefined;
     }
   }
@@ -261,8 +238,12 @@ export class Attempt implements RoundTripListener {
     if (dropped.length > 0) context.logger.debug({ call: id, dropped }, "lost in translation");
   }
 
-  #cannotSay(fault: Fault): void {
+  #cannotSay(fault: Fault, { secret, passage }: Try): void {
     const { call, lease, trials, listener } = this.#options;
+    if (fault.code === "untranslatable" && this.#ways.mayBeSaidAsIs(passage)) {
+      this.#send(secret);
+      return;
+    }
     const detail = fault.publicMessage;
     call.book.closeLease({
       outcome: "CALLER_ABORTED",
@@ -327,49 +308,12 @@ export class Attempt implements RoundTripListener {
 
   /** A provider that does not take an option which we added, or the form, is asked again in another way. */
   #asksOtherwise({ options }: RoundTrip, failure: AttemptFailure): boolean {
-    const { call, lease } = this.#options;
-    const { summaryOption, passages } = call.context;
-    if (this.#otherwise >= OTHERWISE_MAX) return false;
-    this.#otherwise++;
-    if (options.usageAsked && refusesUsage(failure) && this.#plan !== undefined) {
-      this.#plan = { ...this.#plan, mayAskUsage: false };
-      this.#isWithoutUsage = true;
-    } else if (refusesSummaries(options.passage, failure)) {
-      summaryOption.refusedBy(lease.target.provider);
-    } else if (this.#refusesThoughts(options.passage, failure)) {
-      this.#isThoughtless = true;
-    } else if (this.#mayBeSaidInChat(options.passage, failure)) {
-      this.#isInChat = true;
-    } else if (!this.#learnsDislike(options.passage, failure)) {
-      const asked = options.passage.form;
-      const lesson = { asked, failure, holder: call.principal };
-      if (!passages.learn(options.endpoint, lease.target, lesson)) return false;
-    }
+    const plan = this.#plan;
+    if (plan === undefined || !this.#ways.learn(options, failure, plan)) return false;
+    const { isWithoutUsage, isThoughtless } = this.#ways;
+    const mayAskUsage = plan.mayAskUsage && !isWithoutUsage;
+    this.#plan = { ...plan, mayAskUsage, isThoughtless };
     this.#send(options.secret);
-    return true;
-  }
-
-  #refusesThoughts(passage: Passage, failure: AttemptFailure): boolean {
-    if (this.#isThoughtless || this.#plan === undefined) return false;
-    return refusesThoughts(passage, failure) && mayBringThoughts(this.#plan.body, passage.form);
-  }
-
-  #mayBeSaidInChat(passage: Passage, failure: AttemptFailure): boolean {
-    const { call, lease } = this.#options;
-    if (!call.match.endpoint.translates || this.#plan === undefined) return false;
-    // What goes on from a response that the provider keeps can be asked there alone.
-    if (this.#plan.bodyHead.from !== "") return false;
-    return mayNotKnow(passage, lease.target, failure, this.#plan.body);
-  }
-
-  /** The model has refused what can be left out, and the request is not known to have done so. */
-  #learnsDislike(passage: Passage, failure: AttemptFailure): boolean {
-    const { call, lease } = this.#options;
-    const isOther = isOtherModel(call.book.modelAsked, lease.target);
-    const dislike = dislikeIn(passage, failure, isOther);
-    if (dislike === undefined || this.#dislikes.includes(dislike)) return false;
-    call.context.passages.addDislike(lease.target, dislike, call.principal);
-    this.#dislikes = [...this.#dislikes, dislike];
     return true;
   }
 
@@ -464,7 +408,7 @@ export class Attempt implements RoundTripListener {
   /** It served without the option what it had refused with it: its words alone may be a caller's, which it quotes. */
   #learnUsage(): void {
     const { call, lease } = this.#options;
-    if (this.#isWithoutUsage) call.context.usageOption.refusedBy(lease.target.provider);
+    if (this.#ways.isWithoutUsage) call.context.usageOption.refusedBy(lease.target.provider);
   }
 
   #learnStream(trip: RoundTrip): void {

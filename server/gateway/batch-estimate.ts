@@ -3,7 +3,7 @@ import { type Estimate, NO_TOKENS, NOTHING_RESERVED, TOKENS_MAX } from "../core/
 import type { Principal } from "../core/client-key.js";
 import type { Dialect, RouteTarget } from "../core/provider.js";
 import { Fault, toFault } from "../core/fault.js";
-import { headOfJson } from "./body-head.js";
+import { type AskedOfModel, BatchReading } from "./batch-reading.js";
 import type { CallPlan } from "./call-plan.js";
 import type { GatewayContext } from "./context.js";
 import {
@@ -13,12 +13,12 @@ import {
   OUTPUT_TOKENS_DEFAULT,
 } from "./estimate.js";
 import type { Match } from "./match.js";
-import { askedIn, type BatchForm } from "./named-models.js";
+import type { BatchForm } from "./named-models.js";
 import type { RequestHead } from "./request-head.js";
 
 /** Different models that one batch may ask for. */
 const MODELS_MAX = 64;
-/** Requests that one batch may hold, as at Anthropic; to read as many takes a quarter of a second. */
+/** Requests that one batch may hold, as at Anthropic. */
 const REQUESTS_MAX = 100_000;
 
 /** The worst case of a call, to be reserved before it is made; of one that makes a batch, that of the batch. */
@@ -70,27 +70,16 @@ interface Parts extends Pick<GatewayContext, "sink" | "router"> {
   readonly dialect: Dialect;
 }
 
-/** What the requests of a batch ask of one model. */
-interface OfModel {
-  readonly targets: readonly Pick<RouteTarget, "price" | "maxOutput">[];
-  requests: number;
-  bytes: number;
-  /** Output tokens by the bounds of those that have one. */
-  bound: number;
-  /** Outputs without a bound. */
-  open: number;
-}
-
 /** What a batch may use at most whose requests stand in its body, each at the price of its model's dearest target. */
 function estimateOfBatch(parts: Parts): Estimate {
   let inputTokens = 0;
   let maxOutputTokens = 0;
   let costMicros = 0;
-  for (const { targets, requests, bytes, bound, open } of byModel(parts).values()) {
+  for (const [name, { requests, bytes, bound, open }] of byModel(parts)) {
     const input = Math.min(Math.ceil(bytes / BYTES_PER_TOKEN), requests * INPUT_TOKENS_MAX);
     let outputMax = 0;
     let costMax = 0;
-    for (const { price, maxOutput } of targets) {
+    for (const { price, maxOutput } of targetsOf(parts, name)) {
       const each = maxOutput ?? OUTPUT_TOKENS_DEFAULT;
       const output = parts.form.makesText ? Math.min(bound + open * each, TOKENS_MAX) : 0;
       // Prices of long inputs are those of single requests.
@@ -106,26 +95,13 @@ function estimateOfBatch(parts: Parts): Estimate {
   return { inputTokens, maxOutputTokens, costMicros, isLater: true };
 }
 
-/** By the name of the model; of those that the path names one for all, by that. */
-function byModel(parts: Parts): ReadonlyMap<string, OfModel> {
-  const { plan, form, dialect } = parts;
-  const all = new Map<string, OfModel>();
-  const spans = askedIn(plan.body, form);
-  if (spans.length > REQUESTS_MAX) throw tooMany(REQUESTS_MAX, "requests");
-  for (const { start, end } of spans) {
-    const asked = headOfJson(plan.body.subarray(start, end), dialect);
-    const name = form.model === undefined ? (asked.model ?? "") : plan.modelAsked;
-    let of = all.get(name);
-    if (of === undefined) {
-      if (all.size === MODELS_MAX) throw tooMany(MODELS_MAX, "different models");
-      of = { targets: targetsOf(parts, name), requests: 0, bytes: 0, bound: 0, open: 0 };
-      all.set(name, of);
-    }
-    of.requests++;
-    of.bytes += end - start;
-    if (asked.maxOutputTokens === undefined) of.open += asked.choices;
-    else of.bound += asked.maxOutputTokens * asked.choices;
-  }
+/** As `BatchReading.ofModels`; a long body was read before. */
+function byModel({ plan, form, dialect }: Parts): ReadonlyMap<string, AskedOfModel> {
+  const reading = plan.batch ?? new BatchReading(plan.body, { batch: form, dialect }, false);
+  while (!reading.read());
+  const all = reading.ofModels();
+  if ((reading.requests ?? 0) > REQUESTS_MAX) throw tooMany(REQUESTS_MAX, "requests");
+  if (all.size > MODELS_MAX) throw tooMany(MODELS_MAX, "different models");
   return all;
 }
 
@@ -136,7 +112,10 @@ function tooMany(max: number, what: string): Fault {
 
 const UNKNOWN = [{ price: null, maxOutput: null }] as const;
 
-function targetsOf({ plan, form, router, principal }: Parts, name: string): OfModel["targets"] {
+function targetsOf(
+  { plan, form, router, principal }: Parts,
+  name: string,
+): readonly Pick<RouteTarget, "price" | "maxOutput">[] {
   if (form.model !== undefined) return plan.route.targets;
   try {
     return router.resolve(name, principal).targets;

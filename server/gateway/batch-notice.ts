@@ -1,4 +1,4 @@
-import type { Batch } from "../core/batch.js";
+import type { Batch, Sought } from "../core/batch.js";
 import { utf8 } from "../core/bytes.js";
 import { drawsOn } from "../core/client-key.js";
 import type { Lease } from "../core/lease.js";
@@ -18,9 +18,11 @@ export class BatchNotice {
   readonly #asked: Batch;
   #isOver = false;
 
-  constructor(call: AdmittedCall, lease: Lease, body: Buffer) {
+  /** `requests`: how many stand in the body, if they were counted. */
+  constructor(call: AdmittedCall, lease: Lease, body: Buffer, requests: number | undefined) {
     this.#call = call;
-    this.#asked = askedFor(call, lease, body);
+    const { dialect } = call.match.endpoint;
+    this.#asked = askedFor(call, lease, soughtBy(dialect, body, requests));
   }
 
   /** Goes on when the request may go out. */
@@ -30,7 +32,7 @@ export class BatchNotice {
 
   /** The reply has come: goes on when the batch that it names will not be forgotten any more. */
   made(reply: Buffer, goOn: () => void, onBug: (thrown: unknown) => void): void {
-    const { context, match, id } = this.#call;
+    const { context, match, book, id } = this.#call;
     const told = parseRecord(utf8(reply));
     const named = told === undefined ? undefined : madeBatch(match.endpoint.dialect, told);
     if (named === undefined) {
@@ -43,6 +45,7 @@ export class BatchNotice {
     this.#isOver = true;
     const madeAt = context.clock.now();
     const batch = { ...this.#asked, ...named, madeAt, sought: undefined };
+    book.batchMade(batch);
     after(context.batches.made(batch, this.#asked), goOn, onBug);
   }
 
@@ -62,7 +65,7 @@ export class BatchNotice {
 function askedFor(
   { context, match, principal, book, id }: AdmittedCall,
   lease: Lease,
-  body: Buffer,
+  sought: Sought,
 ): Batch {
   const { dialect, model, path } = match.endpoint;
   const { clientKey, ownerId } = principal;
@@ -80,6 +83,6 @@ function askedFor(
     model: model === "PATH" ? lease.target.upstreamModel : "",
     reserved: book.reserved,
     madeAt: context.clock.now(),
-    sought: soughtBy(dialect, body),
+    sought,
   };
 }

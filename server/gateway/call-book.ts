@@ -13,7 +13,7 @@ import {
 } from "../core/call.js";
 import { drawsOn, type Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
-import type { FinishedCall, ResponseNews } from "../core/finished-call.js";
+import type { BatchNews, FinishedCall } from "../core/finished-call.js";
 import type { LaterUsage } from "../core/later-usage.js";
 import type { Lease } from "../core/lease.js";
 import type { Price } from "../core/provider.js";
@@ -77,8 +77,8 @@ export class CallBook implements CountedCall {
   #doubtful = NO_LEASES;
   /** The response of an earlier call whose usage this call was told. */
   #later: LaterUsage | undefined;
-  /** What its record makes known of a response. */
-  #response: ResponseNews | undefined;
+  /** What its record makes known of a batch or a response. */
+  #news: BatchNews | undefined;
   /** Of the last attempt: what the call used counts against the quota of that key. */
   #lastLease: Lease | undefined;
   #closed = false;
@@ -287,7 +287,12 @@ export class CallBook implements CountedCall {
     };
     laterUsages.note(response);
     if (isFree) return;
-    this.#response = { kind: "GOES_ON", response, lookAt: batches.goesOn(response) };
+    this.#news = { kind: "GOES_ON", batch: response, lookAt: batches.goesOn(response) };
+  }
+
+  /** The call has made a batch, which is due as soon as the database knows it from nobody else. */
+  batchMade(batch: Batch): void {
+    this.#news = { kind: "GOES_ON", batch, lookAt: batch.madeAt };
   }
 
   /** The call was told what a response used in all, which another call may have made. */
@@ -295,7 +300,7 @@ export class CallBook implements CountedCall {
     if (!showsResponse(this.endpoint) || this.principal === undefined) return;
     this.#later = this.#context.laterUsages.take(this.principal, id);
     if (this.#later === undefined) return;
-    this.#response = { kind: "TOLD", scope: drawsOn(this.principal), batchId: id };
+    this.#news = { kind: "TOLD", scope: drawsOn(this.principal), batchId: id };
   }
 
   /** Gives back and settles everything; answers the record that is to be written. Undefined for a call without a client key, and the second time. */
@@ -327,7 +332,7 @@ export class CallBook implements CountedCall {
     } catch (thrown) {
       this.#logBug(thrown);
     }
-    return this.#response === undefined ? record : { ...record, response: this.#response };
+    return this.#news === undefined ? record : { ...record, news: this.#news };
   }
 
   /** What a provider has begun and not told the end of costs what was set aside for it. */

@@ -4,6 +4,7 @@ import type { Principal } from "../core/client-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Fault } from "../core/fault.js";
 import { allowedRoute } from "../catalog/allowlist.js";
+import { BatchReading } from "./batch-reading.js";
 import type { Endpoint } from "./endpoints.js";
 import type { Match } from "./match.js";
 import type { Passages } from "./passages.js";
@@ -41,6 +42,10 @@ export interface CallPlan {
   readonly affinity: string;
   /** Its stream may be asked for what it used. */
   readonly mayAskUsage: boolean;
+  /** It goes without what a model thought, which its provider has refused. */
+  readonly isThoughtless: boolean;
+  /** What was read before of a long body that asks for a batch. */
+  readonly batch: BatchReading | undefined;
 }
 
 /** What a request says that it wants, whether or not anything serves that. */
@@ -66,6 +71,7 @@ export interface PlanInput {
   readonly body: Buffer;
   readonly principal: Principal;
   readonly context: PlanContext;
+  readonly batch: BatchReading | undefined;
 }
 
 /** Reads what the request asks for. `spans`: as `longScanOf` has found them. Throws Fault `malformed_request`. */
@@ -119,6 +125,8 @@ export function planCall(input: PlanInput): CallPlan {
     bodyHead,
     affinity: affinityOf(principal, head, bodyHead.session),
     mayAskUsage: true,
+    isThoughtless: false,
+    batch: input.batch,
   };
 }
 
@@ -133,8 +141,9 @@ function toldApart(route: Route, { translates, model, path }: Endpoint): Route {
 }
 
 /** Batches name their models themselves, and other requests may name some beside their own. Throws Fault `model_not_allowed`. */
-function allowNamed({ asked, match, head, body, principal, context }: PlanInput): void {
-  const { router } = context;
+function allowNamed(input: PlanInput): void {
+  const { asked, match, head, body, principal } = input;
+  const { router } = input.context;
   const { batch, method, model, modelDefault, billsUntold } = match.endpoint;
   if (modelDefault !== undefined && billsUntold && asked.bodyHead.model === undefined) {
     throw new Fault(
@@ -143,7 +152,7 @@ function allowNamed({ asked, match, head, body, principal, context }: PlanInput)
     );
   }
   const isJson = model === "BODY" || (model === "FORM" && saysJson(head));
-  const named = batch === undefined ? [] : modelsOfBatch(body, batch);
+  const named = batch === undefined ? [] : (input.batch?.models() ?? modelsOfBatch(body, batch));
   const beside = isJson && method === "POST" ? modelsBeside(body) : [];
   const again = batch === undefined && model === "PATH" ? modelsAgain(body) : [];
   for (const each of [...named, ...beside, ...again]) routeOf(router, each, principal);
@@ -174,6 +183,19 @@ function readBodyHead(
   const members = membersOf(match, head);
   if (members === "NONE" || (members === "CONVERSATION" && body.length === 0)) return NO_BODY;
   return members === "FORM" ? headOfForm(body, head.contentType) : headOfJson(body, members, spans);
+}
+
+/** For a long body of a batch whose requests stand in it; undefined for any other. */
+export function batchReadingOf(
+  { endpoint }: Match,
+  body: Buffer,
+  { clientKey }: Principal,
+  stepBytes: number,
+): BatchReading | undefined {
+  const { batch, dialect } = endpoint;
+  if (batch?.list === undefined) return undefined;
+  const names = clientKey.modelAllowlist.length > 0;
+  return new BatchReading(body, { batch, dialect }, names, stepBytes);
 }
 
 /** For a long body; undefined for one that is no JSON. */

@@ -97,7 +97,7 @@ export type ContextParts = Pick<
   readonly batches?: Batches;
 };
 
-const NO_BATCHES: Batches = {
+export const NO_BATCHES: Batches = {
   readFile: () => Promise.resolve(false),
   asked: () => Promise.resolve(),
   made: () => Promise.resolve(),

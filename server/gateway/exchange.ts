@@ -292,6 +292,8 @@ export class Exchange
     const ofKey = fault === poolFault || fault.code === "upstream_refused_key";
     if (ofKey || failure.reply === undefined) {
       const { outcome, httpStatus } = failure;
+      // Callers who keep their connections would leave no descriptor to any that leads to a provider.
+      if (outcome === "NO_SOCKET") this.#options.turn.closeAfter();
       const isRequests = outcome === "REQUEST_REFUSED" && httpStatus !== null;
       this.#refuse(fault, isRequests ? callersStatus(httpStatus) : undefined);
       return;
@@ -421,7 +423,7 @@ export class Exchange
           this.#context.logger.error({ call: this.#options.id, err: failure }, "call not recorded");
         }
         // Where the disk does not take it, the database may.
-        if (record.response !== undefined) this.#context.batches.recorded(record.response);
+        if (record.news !== undefined) this.#context.batches.recorded(record.news);
         onRecord.settle(failure === undefined);
       });
     }

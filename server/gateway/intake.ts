@@ -7,8 +7,9 @@ import { callerOf } from "./admit.js";
 import { bodyOfDeployment } from "./azure-scheme.js";
 import { BodyReader, tooLarge } from "./body.js";
 import type { MemberSpans } from "./body-head.js";
+import type { BatchReading } from "./batch-reading.js";
 import type { CallBook } from "./call-book.js";
-import { type CallPlan, longScanOf, planCall, readAsked } from "./call-plan.js";
+import { batchReadingOf, type CallPlan, longScanOf, planCall, readAsked } from "./call-plan.js";
 import { worstCase } from "./batch-estimate.js";
 import { estimateOfFile, fileToRead } from "./batch-file.js";
 import type { ExchangeOptions } from "./exchange-options.js";
@@ -17,6 +18,14 @@ import { refuseOutOfScope } from "./scopes.js";
 const NO_BYTES = Buffer.alloc(0);
 /** What a longer body says is read in steps of so many bytes, between which others have their turn. */
 const STEP_BYTES = 256 * 1024;
+
+/** What was read of a long body in steps. */
+interface ReadBefore {
+  readonly spans?: MemberSpans;
+  readonly batch?: BatchReading | undefined;
+}
+
+const NOTHING_READ: ReadBefore = {};
 
 /** Hears what comes of taking a call in: one of both, once, unless the call has ended before. */
 export interface IntakeListener {
@@ -118,27 +127,52 @@ export class Intake {
   }
 
   #read(principal: Principal, body: Buffer): void {
+    if (body.length <= STEP_BYTES) {
+      this.#planWith(principal, body, NOTHING_READ);
+      return;
+    }
+    const batch = batchReadingOf(this.#options.match, body, principal, STEP_BYTES);
+    if (batch === undefined) {
+      this.#readMembers(principal, body, batch);
+      return;
+    }
+    this.#inSteps(principal, () => {
+      const isRead = batch.read();
+      if (isRead) this.#readMembers(principal, body, batch);
+      return isRead;
+    });
+  }
+
+  #readMembers(principal: Principal, body: Buffer, batch: BatchReading | undefined): void {
     const { match, head } = this.#options;
-    const scan = body.length > STEP_BYTES ? longScanOf(match, head, body) : undefined;
+    const scan = longScanOf(match, head, body);
     if (scan === undefined) {
-      this.#planWith(principal, body);
+      this.#planWith(principal, body, { batch });
       return;
     }
     this.#readInSteps(principal, scan, (spans) => {
-      this.#planWith(principal, body, spans);
+      this.#planWith(principal, body, { spans, batch });
     });
   }
 
   #readInSteps(principal: Principal, scan: LongScan, goOn: (spans: MemberSpans) => void): void {
+    this.#inSteps(principal, () => {
+      const isRead = scan.read(STEP_BYTES);
+      if (isRead) goOn(scan.found);
+      return isRead;
+    });
+  }
+
+  /** Does a long work, step by step, until one is the last. */
+  #inSteps(principal: Principal, step: () => boolean): void {
     this.#options.context.longWorks.add(principal, () => {
-      let isRead = true;
+      let isOver = true;
       if (!this.#book.closed) {
         this.#orRefuse(() => {
-          isRead = scan.read(STEP_BYTES);
-          if (isRead) goOn(scan.found);
+          isOver = step();
         });
       }
-      return isRead;
+      return isOver;
     });
   }
 
@@ -150,11 +184,11 @@ export class Intake {
     }
   }
 
-  #planWith(caller: Principal, body: Buffer, spans?: MemberSpans): void {
+  #planWith(caller: Principal, body: Buffer, read: ReadBefore): void {
     const { context, match, head } = this.#options;
     try {
       const principal = this.#current(caller);
-      const plan = this.#plan(principal, body, spans);
+      const plan = this.#plan(principal, body, read);
       const parts = { context, plan, match, head, principal };
       const file = fileToRead(parts);
       if (file === "") {
@@ -166,7 +200,7 @@ export class Intake {
           if (this.#book.closed) return;
           const reader = this.#current(principal);
           // What the key allows may be less by now.
-          const still = reader === principal ? plan : this.#plan(reader, body, spans);
+          const still = reader === principal ? plan : this.#plan(reader, body, read);
           this.#reserve(still, reader, estimate);
         })
         .catch((thrown: unknown) => {
@@ -213,13 +247,13 @@ export class Intake {
     return clientKey.expiresAt !== null && clientKey.expiresAt <= this.#options.context.clock.now();
   }
 
-  #plan(principal: Principal, body: Buffer, spans: MemberSpans | undefined): CallPlan {
+  #plan(principal: Principal, body: Buffer, { spans, batch }: ReadBefore): CallPlan {
     const { context, match, head, query } = this.#options;
     const asked = readAsked(match, head, body, spans);
     // Before the route is looked for, so that a refused call is on record with what it asked for.
     this.#book.modelAsked = bounded(asked.model, context.limits.modelIdCharsMax);
     this.#book.streamed = asked.streamed;
-    return planCall({ asked, match, head, query, body, principal, context });
+    return planCall({ asked, match, head, query, body, principal, context, batch });
   }
 
   #refuse(thrown: unknown): void {

@@ -1,7 +1,8 @@
 import { Fault } from "../core/fault.js";
 import { modelOfResource } from "../core/model-resource.js";
-import { scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
+import { LongElements, scanElements, scanMember, scanObject } from "../dialect/json-scan.js";
 import { isNull, readString, type Span } from "../dialect/json-span.js";
+import { LongScan } from "../dialect/long-scan.js";
 import { WantedMembers } from "../dialect/wanted-members.js";
 import type { MemberSpans } from "./body-head.js";
 
@@ -117,41 +118,73 @@ export const BATCHES = {
 } as const satisfies Record<string, BatchForm>;
 
 /**
- * The models that a batch and its requests name, each once. Throws Fault `malformed_request` for a body in which
- * they do not stand where they belong: what cannot be read here may be read there; and `model_not_allowed` where they
- * stand in a file.
+ * The models that a batch and its requests name, each once. `all`: what each of them asks, if that is known already. Throws
+ * Fault `malformed_request` for a body in which they do not stand where they belong: what cannot be read here may be read
+ * there; and `model_not_allowed` where they stand in a file.
  */
-export function modelsOfBatch(body: Buffer, form: BatchForm): ReadonlySet<string> {
-  const all = askedIn(body, form);
+export function modelsOfBatch(
+  body: Buffer,
+  form: BatchForm,
+  all: readonly Span[] = askedIn(body, form),
+): ReadonlySet<string> {
   const ofAll = form.model === undefined ? undefined : found(body, form.model, form);
   const models = new Set<string>(ofAll === undefined ? [] : [nameAt(body, ofAll, form)]);
-  for (const asked of all) {
-    const [named, ...naming] = scanMember(body, asked, ALL_MEMBERS);
-    if (named !== undefined && !isNull(body, named)) models.add(nameAt(body, named, form));
-    else if (form.model === undefined) throw malformed(form);
-    for (const each of namedIn(body, naming)) models.add(each);
-  }
+  for (const asked of all) for (const each of namedBy(body, asked, form)) models.add(each);
   return models;
+}
+
+/** The models that one request of a batch names. */
+export function namedBy(body: Buffer, asked: Span, form: BatchForm): readonly string[] {
+  const [named, ...naming] = scanMember(body, asked, ALL_MEMBERS);
+  const beside = namedIn(body, naming);
+  if (named !== undefined && !isNull(body, named)) return [nameAt(body, named, form), ...beside];
+  if (form.model === undefined) throw malformed(form);
+  return beside;
 }
 
 /** What each request of a batch asks of a model. Throws what `modelsOfBatch` does. */
 export function askedIn(body: Buffer, form: BatchForm): readonly Span[] {
-  const requests = requestsIn(body, form);
-  if (requests === undefined || body[requests.start] !== OPEN_BRACKET) throw malformed(form);
-  return scanElements(body, requests).map((request) => {
-    const asked = found(body, form.asked, form, request);
-    if (asked === undefined || body[asked.start] !== OPEN_BRACE) throw malformed(form);
-    return asked;
-  });
+  return [...askedInSteps(body, form, Infinity)].flat();
 }
 
+/** As `askedIn`, in steps of so many bytes. */
+export function* askedInSteps(
+  body: Buffer,
+  form: BatchForm,
+  stepBytes: number,
+): Generator<readonly Span[], void> {
+  const requests = yield* requestsIn(body, form, stepBytes);
+  if (requests === undefined || body[requests.start] !== OPEN_BRACKET) throw malformed(form);
+  const elements = new LongElements(body, requests);
+  while (!elements.isRead) {
+    yield elements.read(stepBytes).map((request) => {
+      const asked = found(body, form.asked, form, request);
+      if (asked === undefined || body[asked.start] !== OPEN_BRACE) throw malformed(form);
+      return asked;
+    });
+  }
+}
+
+const NOTHING_YET: readonly Span[] = [];
+
 /** Throws Fault `model_not_allowed` where they stand in a file. */
-function requestsIn(body: Buffer, form: BatchForm): Span | undefined {
+function* requestsIn(
+  body: Buffer,
+  form: BatchForm,
+  stepBytes: number,
+): Generator<readonly Span[], Span | undefined> {
   const { input, members, list } = form;
   if (list === undefined) throw inFile();
-  const at = found(body, input, form);
-  if (input.length > 0 && at === undefined) return undefined;
-  const all = at === undefined ? scanObject(body, members) : scanMember(body, at, members);
+  let all: readonly (Span | undefined)[];
+  if (input.length === 0) {
+    const scan = new LongScan(body, members);
+    while (!scan.read(stepBytes)) yield NOTHING_YET;
+    all = scan.found;
+  } else {
+    const at = found(body, input, form);
+    if (at === undefined) return undefined;
+    all = scanMember(body, at, members);
+  }
   const [requests, ...files] = all.map((each) =>
     each === undefined || isNull(body, each) ? undefined : each,
   );
@@ -181,13 +214,21 @@ function nameAt(body: Buffer, span: Span, form: BatchForm): string {
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 
+/** Of one list. No API takes as many, and each takes time to read. */
+const LISTED_MAX = 1_000;
+
+/** Throws Fault `invalid_argument` for a list that is longer than anybody's. */
 function namedIn(body: Buffer, lists: readonly (Span | undefined)[]): readonly string[] {
   const [models, fallbacks, ...others] = lists;
-  const named = (list: Span | undefined, mayBeText: boolean): string[] =>
-    (list === undefined ? [] : scanElements(body, list)).flatMap((each) => {
+  const named = (list: Span | undefined, mayBeText: boolean): string[] => {
+    const listed = list === undefined ? [] : scanElements(body, list, LISTED_MAX);
+    if (listed.length > LISTED_MAX)
+      throw new Fault("invalid_argument", "The request has too many models or tools in one list.");
+    return listed.flatMap((each) => {
       const text = mayBeText ? readString(body, each) : undefined;
       return text ?? modelIn(body, each) ?? [];
     });
+  };
   return [
     ...named(models, true),
     ...named(fallbacks, true),

@@ -58,6 +58,8 @@ interface Lesson {
   readonly failure: AttemptFailure;
   /** Whose call it was. */
   readonly holder: Holder;
+  /** The model is another than the caller named, who cannot know what it refuses. */
+  readonly isOther: boolean;
 }
 
 /** A passage that was made already. */
@@ -89,10 +91,15 @@ export class Passages {
   readonly #toolsWithoutThought = new FairMap<true>(MODELS_MAX);
   readonly #dislikes = new FairMap<Set<Dislike>>(MODELS_MAX);
 
-  /** Undefined where the target cannot serve the endpoint. */
-  to(endpoint: Endpoint, target: RouteTarget, streamed: boolean): Passage | undefined {
+  /** Undefined where the target cannot serve the endpoint. `bends`: see `#formAt`. */
+  to(
+    endpoint: Endpoint,
+    target: RouteTarget,
+    streamed: boolean,
+    bends = false,
+  ): Passage | undefined {
     if (endpoint.path === IMAGES_PATH && isDashScope(target.provider.baseUrl)) return IMAGE_TASK;
-    const form = endpoint.translates ? this.#formAt(endpoint, target) : endpoint.form;
+    const form = endpoint.translates ? this.#formAt(endpoint, target, bends) : endpoint.form;
     return this.inForm(form, endpoint, target, streamed);
   }
 
@@ -118,14 +125,18 @@ export class Passages {
    * Learns from a refusal that the target wants to be asked in another form than the holder's call was, `asked`; true if it
    * is by now, be it that another call found out first. What is learnt holds until the next start, at the same address.
    */
-  learn(endpoint: Endpoint, target: RouteTarget, { asked, failure, holder }: Lesson): boolean {
+  learn(
+    endpoint: Endpoint,
+    target: RouteTarget,
+    { asked, failure, holder, isOther }: Lesson,
+  ): boolean {
     if (endpoint.counts && saysNoSuchPath(failure)) {
       const { provider } = target;
       if (!this.#withCounts.has(provider)) this.#withoutCounts.add(provider);
       return false;
     }
     if (!endpoint.translates || target.provider.dialect !== "OPENAI") return false;
-    if (isResponsesAdvised(endpoint, asked, failure)) {
+    if (isResponsesAdvised(endpoint, asked, failure, isOther)) {
       const models = saysResponsesOnly(failure) ? this.#responsesOnly : this.#toolsWithoutThought;
       const isNew = !models.has(modelAt(target));
       models.set(holder, modelAt(target), true);
@@ -136,7 +147,7 @@ export class Passages {
       const { provider } = target;
       if (!this.#withResponses.has(provider)) this.#withoutResponses.add(provider);
     } else return false;
-    return this.#formAt(endpoint, target) !== asked;
+    return this.#formAt(endpoint, target, isOther) !== asked;
   }
 
   /** The model calls tools in chat completions only where it does not think; in the Responses API it does both. */
@@ -168,15 +179,18 @@ export class Passages {
     else if (passage.form === "RESPONSES") this.#withResponses.add(target.provider);
   }
 
-  /** The form in which a target is asked what the endpoint says. */
-  #formAt(endpoint: Endpoint, target: RouteTarget): StreamForm {
+  /**
+   * The form in which a target is asked what the endpoint says. `bends`: a caller's own chat goes elsewhere, too, where its
+   * model takes tools only there.
+   */
+  #formAt(endpoint: Endpoint, target: RouteTarget, bends: boolean): StreamForm {
     const { provider } = target;
     const own = endpoint.dialect === provider.dialect ? endpoint.form : formOf(provider.dialect);
     if (own !== "CHAT" && own !== "RESPONSES") return own;
     // The model's word weighs more: it came from a provider that named the path.
     if (this.#responsesOnly.size > 0 && this.#responsesOnly.has(modelAt(target)))
       return "RESPONSES";
-    if (endpoint.form === "CHAT") return own;
+    if (endpoint.form === "CHAT" && !bends) return own;
     if (this.#withoutResponses.has(provider)) return "CHAT";
     return this.areToolsWithoutThought(target) ? "RESPONSES" : own;
   }
@@ -192,15 +206,17 @@ const TOOLS_ELSEWHERE =
 
 /**
  * True where the same key may serve the call in the Responses API. What callers of chat completions ask beside tools is
- * theirs to change: their own words go on as they are.
+ * theirs to change, unless they named another model: their own words go on as they are.
  */
 export function isResponsesAdvised(
   { form }: Endpoint,
   asked: StreamForm,
   failure: AttemptFailure,
+  isOther: boolean,
 ): boolean {
   if (asked !== "CHAT") return false;
-  return saysResponsesOnly(failure) || (form !== "CHAT" && TOOLS_ELSEWHERE.test(failure.detail));
+  const mayMove = form !== "CHAT" || isOther;
+  return saysResponsesOnly(failure) || (mayMove && TOOLS_ELSEWHERE.test(failure.detail));
 }
 
 function saysResponsesOnly({ httpStatus, detail }: AttemptFailure): boolean {

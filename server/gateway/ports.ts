@@ -2,7 +2,7 @@ import type { Batch } from "../core/batch.js";
 import type { CallEntry, CallRecord, Estimate, ReplyFacts, Used } from "../core/call.js";
 import type { Holder, Principal } from "../core/client-key.js";
 import type { Fault } from "../core/fault.js";
-import type { ResponseNews } from "../core/finished-call.js";
+import type { BatchNews } from "../core/finished-call.js";
 import type { Lease, LeaseRequest } from "../core/lease.js";
 import type { PresentedKey } from "../core/presented-key.js";
 import type { Dialect, ModelCategory, Route, RouteTarget } from "../core/provider.js";
@@ -154,8 +154,8 @@ export interface Batches {
   ended(scope: string, batchId: string, providerKey: Pick<ProviderKey, "id" | "providerId">): void;
   /** A single response goes on after its call, and is looked after as a batch is; answers from when on. */
   goesOn(response: Batch): number;
-  /** What was said of a response is on record, with its call. */
-  recorded(news: ResponseNews): void;
+  /** What a call makes known of a batch or a response is on record with the call. */
+  recorded(news: BatchNews): void;
   /** One is about to be removed; resolves when what it used is known, or too long has passed. */
   beforeRemoval(scope: string, batchId: string): Promise<void>;
 }

@@ -14,6 +14,8 @@ import { StreamOpening } from "./stream-opening.js";
 
 /** A stream is no quieter: load balancers and agents take one for dead after 20 to 100 seconds. */
 const QUIET_MAX_MS = 15_000;
+/** After so much of a stream that is translated others have their turn: it may be thousands of events, each of them work. */
+const TURN_BYTES = 32 * 1024;
 /** Most streams hold less, and say nothing of it. */
 const HELD_STEP_BYTES = 16 * 1024;
 const ANOTHER_BEGAN: UpstreamFailure = {
@@ -55,6 +57,8 @@ export class Relay {
   #bytes = 0;
   /** Of the provider's events. */
   #readBytes = 0;
+  /** Of what is translated, since others had their turn; these have it while it is too much. */
+  #turnBytes = 0;
   /** Steps of what is held, as last told. */
   #heldSteps = 0;
   /** At the last look: how much had gone on, and since when no more had. */
@@ -120,7 +124,27 @@ export class Relay {
     if (gate?.midEvent === true) this.#sieve ??= this.#options.source.trip.sieve();
     if (events !== undefined) this.#pass(events);
     this.#tellHeld();
+    if (this.#translates) this.#giveTurn(piece.length);
     return !this.#stalled;
+  }
+
+  get #translates(): boolean {
+    const { edit } = this.#options.source;
+    return edit !== undefined && edit.keepsNothing !== true;
+  }
+
+  #giveTurn(bytes: number): void {
+    const before = this.#turnBytes;
+    this.#turnBytes += bytes;
+    if (this.#turnBytes < TURN_BYTES || before >= TURN_BYTES) return;
+    this.#options.source.tap?.pause();
+    setImmediate(readOn, this);
+  }
+
+  /** Others have had their turn. */
+  readOn(): void {
+    this.#turnBytes = 0;
+    if (!this.#stalled) this.#options.source.tap?.resume();
   }
 
   /**
@@ -145,8 +169,7 @@ export class Relay {
 
   /** What goes on is held by nobody but the watch and the caller's connection. */
   get #mayReuse(): boolean {
-    const { elements, edit } = this.#options.source;
-    if (elements || (edit !== undefined && edit.keepsNothing !== true)) return false;
+    if (this.#options.source.elements || this.#translates) return false;
     // The last event waits for the record of its call; of an event that goes on in pieces, the sieve holds some.
     return this.#ending === undefined && this.#sieve === undefined;
   }
@@ -336,7 +359,7 @@ export class Relay {
   /** The caller takes more again. */
   drained(): void {
     this.#stalled = false;
-    this.#options.source.tap?.resume();
+    if (this.#turnBytes < TURN_BYTES) this.#options.source.tap?.resume();
   }
 
   // The end.
@@ -422,6 +445,10 @@ export class Relay {
     const translated = source.edit?.errorEvents?.(problem);
     return translated ?? this.#watch.errorEvents?.(problem) ?? codec.streamError(problem);
   }
+}
+
+function readOn(relay: Relay): void {
+  relay.readOn();
 }
 
 /** Where the events end that are whole in a piece, behind some bytes of the first one; 0 where they may say nothing. */

@@ -179,3 +179,11 @@ test("what two readers could take in two ways is refused", () => {
   assert.doesNotThrow(() => read(HOST + "A: b\r\n".repeat(LINES_MAX - 1)));
   refuses(HOST + "A: b\r\n".repeat(LINES_MAX));
 });
+
+test("a head whose host is none is refused, as two readers could take it for two", () => {
+  for (const host of ["a b", "a\tb", "a/b", "me@a", "a:b", "[::1", "a%2", "caf\u00e9"]) {
+    refuses(`Host: ${host}\r\n`);
+    refuses(`Host: ${host}\r\n`, "GET /v1/models HTTP/1.0");
+  }
+  for (const host of ["a", "", "my_host:8080", "[::1]:8080", " a\t"]) read(`Host: ${host}\r\n`);
+});

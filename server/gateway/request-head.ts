@@ -5,6 +5,7 @@ import { RepeatedText } from "../core/repeated-text.js";
 import type { Dialect } from "../core/provider.js";
 import { HeaderBlock } from "../http/header-block.js";
 import type { HeaderLines } from "../http/header-lines.js";
+import { isHost } from "../http/host-name.js";
 import { HeaderTable } from "../http/header-table.js";
 
 /** What the head of a request says that matters here, and what of it goes on to the provider. */
@@ -220,7 +221,7 @@ function take(head: RequestHead, part: Part, value: string): boolean {
       head.forwardedProto = value;
       return false;
     case "HOST":
-      head.host = value;
+      head.host = hostOf(value);
       return false;
     case "TRACEPARENT":
       // Two are none: joined, they cannot be read as one.
@@ -229,6 +230,15 @@ function take(head: RequestHead, part: Part, value: string): boolean {
     default:
       return takeForwarded(head, part, value);
   }
+}
+
+/** The last one, for nearly all callers say the same. */
+let knownHost = "";
+
+function hostOf(value: string): string {
+  if (value !== knownHost && !isHost(value)) refuse("its host is no name and no address");
+  knownHost = value;
+  return value;
 }
 
 function takeForwarded(head: RequestHead, part: Part, value: string): boolean {

@@ -11,6 +11,7 @@ import {
 import type { CallInput } from "../dialect/translate/request-translation.js";
 import type { Target } from "../dialect/translate/side.js";
 import { LONG_BYTES_MIN, type LongRequest } from "../dialect/translate/thread/long-translations.js";
+import { reshaped, type Reshaping } from "../dialect/translate/thread/works.js";
 import { type WayBack, wayBack } from "../dialect/translate/translator.js";
 import type { AdmittedCall } from "./admitted-call.js";
 import type { CallPlan } from "./call-plan.js";
@@ -44,6 +45,63 @@ export interface BodyListener {
 
 /** Makes the body for a target. Throws Fault `untranslatable` with the name of what cannot be said there. */
 export function bodyFor(
+  call: AdmittedCall,
+  plan: CallPlan,
+  target: RouteTarget,
+  passage: Passage,
+): TargetBody | LaterBody {
+  const made = bodyInWords(call, plan, target, passage);
+  if (!plan.isThoughtless) return made;
+  const { form } = passage;
+  return "begin" in made ? thoughtlessLater(call, made, form) : thoughtless(call, made, form);
+}
+
+/** A body whose thoughts are left out: at once of a short one. */
+function thoughtless(
+  call: AdmittedCall,
+  made: TargetBody,
+  form: StreamForm,
+): TargetBody | LaterBody {
+  const asked: Reshaping = { to: "THOUGHTLESS", form, body: made.bytes };
+  const without = (bytes = made.bytes): TargetBody => ({ ...made, bytes });
+  if (made.bytes.length < LONG_BYTES_MIN) return without(reshaped(asked));
+  const { context, principal } = call;
+  return {
+    begin: (listener) =>
+      context.longTranslations.reshape(principal, asked, {
+        onTranslated: (bytes) => {
+          listener.onBody(without(bytes));
+        },
+        onFailed: (thrown) => {
+          listener.onNone(thrown);
+        },
+      }),
+  };
+}
+
+/** The same of one that is made elsewhere. */
+function thoughtlessLater(call: AdmittedCall, made: LaterBody, form: StreamForm): LaterBody {
+  return {
+    begin: (listener) => {
+      let leave = made.begin({
+        onBody: (body) => {
+          const next = thoughtless(call, body, form);
+          if ("begin" in next) leave = next.begin(listener);
+          else listener.onBody(next);
+        },
+        onNone: (thrown) => {
+          listener.onNone(thrown);
+        },
+      });
+      return () => {
+        leave();
+      };
+    },
+  };
+}
+
+/** In the words of the provider. */
+function bodyInWords(
   call: AdmittedCall,
   plan: CallPlan,
   target: RouteTarget,
@@ -158,6 +216,7 @@ function ownBody(call: AdmittedCall, plan: CallPlan, target: RouteTarget): Targe
     form: requestForm(endpoint),
     dislikes: passages.dislikesOf(target),
     isOther: isOtherModel(plan.modelAsked, target),
+    toolsWithoutThought: passages.areToolsWithoutThought(target),
   };
   if (!mayHaveToChange(asIs)) return { bytes, usageAsked, translation: undefined };
   const changed = unlessLong(bytes, (bytesAtOnce) =>

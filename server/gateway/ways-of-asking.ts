@@ -168,9 +168,9 @@ function says({ httpStatus, reply, detail }: AttemptFailure, words: RegExp): boo
 /** The same key may serve the call where it is asked in another way than the one that was refused. */
 export function mayAskOtherwise(options: RoundTripOptions, failure: AttemptFailure): boolean {
   const { passage, endpoint, usageAsked, call, lease } = options;
-  if (isResponsesAdvised(endpoint, passage.form, failure)) return true;
-  if (refusesSummaries(passage, failure) || refusesThoughts(passage, failure)) return true;
   const isOther = isOtherModel(call.book.modelAsked, lease.target);
+  if (isResponsesAdvised(endpoint, passage.form, failure, isOther)) return true;
+  if (refusesSummaries(passage, failure) || refusesThoughts(passage, failure)) return true;
   if (dislikeIn(passage, failure, isOther) !== undefined) return true;
   return usageAsked && refusesUsage(failure);
 }

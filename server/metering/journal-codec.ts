@@ -1,5 +1,5 @@
 import { type Attempt, type BegunCall, type CallRecord, NOTHING_RESERVED } from "../core/call.js";
-import type { FinishedCall, ResponseNews } from "../core/finished-call.js";
+import type { BatchNews, FinishedCall } from "../core/finished-call.js";
 import type { JsonWriter } from "../core/json-writer.js";
 
 /**
@@ -57,8 +57,8 @@ type EndTuple = readonly [
   costMicros: number | null,
   usageSource: CallRecord["usageSource"],
   attempts: readonly AttemptTuple[],
-  /** Of a call that makes something known of a response: `ResponseNews` as JSON. */
-  response?: string,
+  /** Of a call that makes something known of a batch: that as JSON. */
+  news?: string,
 ];
 
 /** A record's text of more bytes than this is written anew with every string cut. */
@@ -149,9 +149,9 @@ export function decodeRecord(json: string): FinishedCall {
     ip: begun[9],
     attempts: end[14].map(attemptOf),
   };
-  const response = end[15];
-  if (response === undefined) return record;
-  return { ...record, response: JSON.parse(response) as ResponseNews };
+  const news = end[15];
+  if (news === undefined) return record;
+  return { ...record, news: JSON.parse(news) as BatchNews };
 }
 
 /** The id alone of a record in JSON of `writeRecord`, from its bytes. */
@@ -225,7 +225,7 @@ function putRecord(out: JsonWriter, record: FinishedCall, charsMax: number, begu
 }
 
 function putEnd(out: JsonWriter, record: FinishedCall, charsMax: number): void {
-  const { tokens, attempts, response } = record;
+  const { tokens, attempts, news } = record;
   out.openList();
   out.word(cut(record.providerKeyId, charsMax));
   out.word(cut(record.providerId, charsMax));
@@ -252,7 +252,7 @@ function putEnd(out: JsonWriter, record: FinishedCall, charsMax: number): void {
   for (const attempt of attempts.slice(0, count)) putAttempt(out, attempt, charsMax);
   out.closeList();
   // It is short, and useless where it is cut.
-  if (response !== undefined) out.text(JSON.stringify(response));
+  if (news !== undefined) out.text(JSON.stringify(news));
   out.closeList();
 }
 

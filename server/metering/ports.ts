@@ -19,7 +19,7 @@ export interface LedgerBatch {
 /** Where finished calls end up; the storage implements it. */
 export interface LedgerStore {
   /**
-   * Writes calls, their roll-ups, what they make known of responses, and the journal position in one transaction. A call
+   * Writes calls, their roll-ups, what they make known of batches, and the journal position in one transaction. A call
    * whose id is there already changes nothing, so a replay is harmless. Returns how many were new.
    */
   appendCalls(calls: readonly FinishedCall[], position: JournalPosition): Promise<number>;

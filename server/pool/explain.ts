@@ -176,10 +176,17 @@ function explainTiers(
   return lanes.map((lane) => {
     const serving = new Set(lane.candidates(target.upstreamModel).members);
     const maxLoad = maxLoadOf(lane, target, options.now.monotonicMs);
-    const keys = [...lane.slots].map((slot) =>
+    const ranked = [...lane.slots].map((slot) => {
+      const load = slot.load(options.now.monotonicMs);
+      const score = scoreOf(slot, options.now.monotonicMs, Math.max(maxLoad, load));
+      return { slot, rank: ranks.get(slot.id) ?? 0, score };
+    });
+    ranked.sort(byRank);
+    // A tier may have ten thousand, of which few are shown.
+    const keys = ranked.slice(0, options.keysMax).map(({ slot, rank, score }) =>
       explainKey(slot, {
         now: options.now,
-        maxLoad,
+        score,
         model: target.upstreamModel,
         servesModel: serving.has(slot),
         tierInUse: lane === inUse,
@@ -190,22 +197,21 @@ function explainTiers(
           target.upstreamModel,
           options.now.monotonicMs,
         ),
-        rank: ranks.get(slot.id) ?? 0,
+        rank,
       }),
     );
-    keys.sort(byRank);
     return {
       tier: lane.tier,
       inUse: lane === inUse,
-      keys: keys.slice(0, options.keysMax),
-      omitted: Math.max(0, keys.length - options.keysMax),
+      keys,
+      omitted: ranked.length - keys.length,
     };
   });
 }
 
 interface Around {
   readonly now: Moment;
-  readonly maxLoad: number;
+  readonly score: Score;
   readonly model: string;
   readonly servesModel: boolean;
   readonly tierInUse: boolean;
@@ -219,7 +225,6 @@ interface Around {
 
 function explainKey(slot: KeySlot, around: Around): KeyExplanation {
   const nowMs = around.now.monotonicMs;
-  const load = slot.load(nowMs);
   const { standing, untilMs } = standingFor(slot, around);
   const ceiling = slot.loads.ceiling(around.model);
   return {
@@ -232,10 +237,10 @@ function explainKey(slot: KeySlot, around: Around): KeyExplanation {
     servesModel: around.servesModel,
     rank: around.rank,
     reason: reasonOf(slot, around),
-    score: scoreOf(slot, nowMs, Math.max(around.maxLoad, load)),
+    score: around.score,
     successRate: slot.outcomes.rate,
     outcomes: slot.outcomes.count,
-    load,
+    load: slot.load(nowMs),
     inFlight: slot.inFlight,
     ceiling: ceiling === Infinity ? null : ceiling,
     weight: slot.key.weight,
@@ -322,9 +327,15 @@ function isOpen(lane: Lane, target: RouteTarget): boolean {
   return set.ready.length > 0 || set.awaiting.length > 0;
 }
 
+interface Ranked {
+  readonly slot: KeySlot;
+  readonly rank: number;
+  readonly score: Score;
+}
+
 /** By rank, then those that would not be tried, the better score first. */
-function byRank(a: KeyExplanation, b: KeyExplanation): number {
-  const order = (key: KeyExplanation): number => (key.rank === 0 ? Infinity : key.rank);
+function byRank(a: Ranked, b: Ranked): number {
+  const order = (each: Ranked): number => (each.rank === 0 ? Infinity : each.rank);
   if (order(a) !== order(b)) return order(a) - order(b);
-  return b.score.total - a.score.total || (a.providerKeyId < b.providerKeyId ? -1 : 1);
+  return b.score.total - a.score.total || (a.slot.id < b.slot.id ? -1 : 1);
 }

@@ -10,6 +10,7 @@ import type { Lease } from "../core/lease.js";
 import type { ProviderKey, Quota } from "../core/provider-key.js";
 import { STRATEGIES } from "./allocation.js";
 import type { KeyExplanation } from "./explain.js";
+import { Rights } from "./rights.js";
 
 const QUOTA: Quota = { period: "DAY", requests: 3, tokens: null, costMicros: null };
 
@@ -91,6 +92,17 @@ test("the balance of each key is told against the busiest of those that can be c
     ["pk_00002", 0],
     ["pk_off", 15],
   ]);
+});
+
+test("of a tier of any size as many keys are explained as are shown, the best of all", (t) => {
+  const world = new World(keys(300));
+  const lacked = t.mock.method(Rights.prototype, "lackedBy");
+  const shown = world.pool.explain(SUPER, aRoute(), 20).flatMap(({ tiers }) => tiers);
+  assert.equal(lacked.mock.callCount(), 20);
+  assert.deepEqual(
+    shown.map(({ omitted, keys: all }) => [omitted, all.map(({ rank }) => rank)]),
+    [[280, Array.from({ length: 20 }, (_each, at) => at + 1)]],
+  );
 });
 
 test("a key has one rank, with the first model of the route that it would be tried for", () => {

@@ -160,8 +160,10 @@ export function afterProof(now: Condition): Condition {
 
 /** The condition after a health check of a key, outside of any call, that succeeded. */
 export function afterGoodCheck(now: Condition, atMs: number): Condition {
-  // A rate limit or an empty quota does not end because listing models works.
-  if (now.restsUntilMs !== null && now.refusals === 0 && now.trips === 0) return now;
+  // A rate limit or an empty quota does not end because listing models works, whatever else is held against the key.
+  const isLimited = now.state === "EXHAUSTED" || now.rateLimits > 0;
+  const isToBlame = now.refusals > 0 || now.trips > 0;
+  if (now.restsUntilMs !== null && (isLimited || !isToBlame)) return now;
   const rampLeft = now.state === "INVALID" ? RAMP_SUCCESSES : now.rampLeft;
   return { ...FRESH, state: "HEALTHY", rampLeft, rampStartedAtMs: atMs };
 }

@@ -36,7 +36,8 @@ export class ModelLoad {
   /** Limits met so far. */
   limits = 0;
   #ceiling = Infinity;
-  #untilMs = 0;
+  /** When what limits have shown is forgotten; infinity while they have shown nothing. */
+  #untilMs = Infinity;
   #successes = 0;
   #served = 0;
   #servedBefore = 0;
@@ -82,6 +83,7 @@ export class ModelLoad {
   forget(): void {
     this.#ceiling = Infinity;
     this.#met = [];
+    this.#untilMs = Infinity;
   }
 
   /** How many calls were under way when a call began, itself included, without those that were refused. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { World, keys, result } from "../../test/support/pool-world.js";
+import { keys, result, SUPER, World } from "../../test/support/pool-world.js";
 import { aProviderKey, aRoute } from "../../test/support/records.js";
+import { DAY_MS, HOUR_MS } from "../core/durations.js";
 
 const ONLY = "pk_00000";
 const GOOD_CHECK = { ok: true, outcome: "OK", error: "" } as const;
@@ -14,6 +15,18 @@ function onProof(): World {
   return world;
 }
 
+test("an empty quota is full again after an hour where its reset is not told, and after a month at most", () => {
+  for (const [retryAfterMs, waitMs] of [
+    [null, HOUR_MS],
+    [30 * DAY_MS, 30 * DAY_MS],
+    [365 * DAY_MS, 31 * DAY_MS],
+  ] as const) {
+    const world = new World(keys(1));
+    world.call("QUOTA_EXHAUSTED", { retryAfterMs });
+    assert.equal(world.pool.waitMs(SUPER, aRoute()), waitMs);
+  }
+});
+
 test("a health check that succeeds does not fill an empty quota", () => {
   const world = new World(keys(1));
   world.call("QUOTA_EXHAUSTED", { retryAfterMs: 60_000 });
@@ -22,6 +35,33 @@ test("a health check that succeeds does not fill an empty quota", () => {
   world.fails("no_public_token");
   world.clock.advance(60_000);
   assert.equal(world.call(), ONLY);
+});
+
+test("a health check that succeeds fills no empty quota of a key that was refused or failed before or since", () => {
+  for (const outcome of ["KEY_REFUSED", "CUT"] as const) {
+    const world = new World(keys(1));
+    const late = world.lease();
+    while (world.state(ONLY) !== "COOLDOWN") world.call(outcome);
+    world.clock.advance(30_000);
+    world.call("QUOTA_EXHAUSTED", { retryAfterMs: 60_000 });
+    late.release(result(outcome));
+    world.pool.reportCheck(ONLY, GOOD_CHECK);
+    assert.equal(world.state(ONLY), "EXHAUSTED", outcome);
+    world.clock.advance(59_999);
+    world.fails("no_public_token");
+    world.clock.advance(1);
+    assert.equal(world.call(), ONLY);
+  }
+});
+
+test("a health check that succeeds ends no limit of rate of a key that was refused before", () => {
+  const world = new World(keys(1));
+  const late = world.lease({ route: aRoute("") });
+  world.call("KEY_REFUSED");
+  late.release(result("RATE_LIMITED", { retryAfterMs: 60_000 }));
+  world.pool.reportCheck(ONLY, GOOD_CHECK);
+  assert.equal(world.state(ONLY), "COOLDOWN");
+  assert.equal(world.pool.waitMs(SUPER, aRoute()), 60_000);
 });
 
 test("a health check that succeeds ends a rest for refusals and for failures", () => {

@@ -31,7 +31,8 @@ test("what a key used before it had a quota counts for whichever is set, until i
     const meter = new QuotaMeter();
     for (const at of [NOW, now, now]) call(meter, at);
     const endMs = periodEnd(period, periodStart(period, now));
-    assert.equal(meter.spentUntil(quotaOf(period, { requests: used + 1 }), now), null);
+    const more = [{ requests: used + 1 }, { tokens: used * 10 + 1 }, { costMicros: used + 1 }];
+    for (const part of more) assert.equal(meter.spentUntil(quotaOf(period, part), now), null);
     for (const part of [{ requests: used }, { tokens: used * 10 }, { costMicros: used }]) {
       assert.equal(meter.spentUntil(quotaOf(period, part), now), endMs);
     }

@@ -32,7 +32,7 @@ export function afterTrouble(now: Condition, event: HealthEvent): Condition {
 /** Its provider limits its rate: it rests, longer with each limit in a row unless it was told how long. */
 function afterRateLimit(now: Condition, event: HealthEvent): Condition {
   // Several calls in flight hear of the same limit; only the first moves the back-off up a step.
-  const isKnown = now.state === "COOLDOWN" && now.restsUntilMs !== null;
+  const isKnown = now.rateLimits > 0 && now.state === "COOLDOWN" && now.restsUntilMs !== null;
   const counted = isKnown
     ? now
     : {
@@ -110,5 +110,5 @@ function tripped(failed: Condition, event: HealthEvent, toldMs: number): Conditi
 }
 
 function doubled(baseMs: number, times: number): number {
-  return baseMs * 2 ** Math.min(Math.max(times, 0), DOUBLINGS_MAX);
+  return baseMs * 2 ** Math.min(times, DOUBLINGS_MAX);
 }

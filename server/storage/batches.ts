@@ -1,6 +1,6 @@
 import type { Batch, OpenBatch } from "../core/batch.js";
 import type { CallRecord } from "../core/call.js";
-import type { ResponseNews } from "../core/finished-call.js";
+import type { BatchNews } from "../core/finished-call.js";
 import type { Db } from "./db.js";
 import { SQLITE } from "./sql-dialect.js";
 import type { Writer } from "./writer.js";
@@ -182,10 +182,10 @@ export class BatchStore {
   }
 }
 
-/** Puts down what calls make known of responses, in the transaction that puts the calls down. */
-export async function noteResponses(db: Db, news: readonly ResponseNews[]): Promise<void> {
+/** Puts down what calls make known of batches and responses, in the transaction that puts the calls down. */
+export async function noteNews(db: Db, news: readonly BatchNews[]): Promise<void> {
   for (const each of news) {
-    if (each.kind === "GOES_ON") await insert(db, each.response, each.lookAt);
+    if (each.kind === "GOES_ON") await insert(db, each.batch, each.lookAt);
     else {
       await db.rows(
         "UPDATE batches SET look_at = NULL, records = NULL WHERE scope = ? AND batch_id = ?",

@@ -5,7 +5,7 @@ import { JsonTexts } from "../core/json-texts.js";
 import { JsonWriter } from "../core/json-writer.js";
 import type { PageQuery } from "../core/page.js";
 import type { UsageQuery, UsageRow } from "../core/usage.js";
-import { noteResponses } from "./batches.js";
+import { noteNews } from "./batches.js";
 import { type CallPage, listCalls, readCall } from "./call-list.js";
 import { pruneCalls } from "./call-retention.js";
 import { touchClientKeys, uncountedUses } from "./client-key-uses.js";
@@ -39,8 +39,9 @@ export interface LedgerBatch {
   /** Takes a call; not allowed any more once `append` was called. */
   add(call: FinishedCall): void;
   /**
-   * Writes the calls, their roll-ups, what they make known of responses, and the journal position in one transaction. All or nothing: it throws when one of
-   * them is in the database already or its client key was deleted; `appendCalls` then deals with them one by one. It may be tried again.
+   * Writes the calls, their roll-ups, what they make known of batches, and the journal position in one transaction. All or
+   * nothing: it throws when one of them is in the database already or its client key was deleted; `appendCalls` then deals
+   * with them one by one. It may be tried again.
    */
   append(position: JournalPosition): Promise<number>;
 }
@@ -93,9 +94,9 @@ export class Ledger {
   }
 
   /**
-   * Writes calls, their roll-ups, what they make known of responses, and the journal position in one transaction. A call
-   * whose id is there already changes nothing, so a replay is harmless; one of a deleted client key counts for budgets alone. Returns
-   * how many were new.
+   * Writes calls, their roll-ups, what they make known of batches, and the journal position in one transaction. A call
+   * whose id is there already changes nothing, so a replay is harmless; one of a deleted client key counts for budgets
+   * alone. Returns how many were new.
    */
   appendCalls(calls: readonly FinishedCall[], position: JournalPosition): Promise<number> {
     return this.#append(position, async (db, staged) => {
@@ -233,7 +234,7 @@ async function appendBatch(
   if (folded !== foldedUntilMs) {
     await db.rows("UPDATE ledger_state SET folded_until_ms = ?", [folded]);
   }
-  await noteResponses(db, batch.responses);
+  await noteNews(db, batch.news);
   return batch.size;
 }
 
@@ -259,9 +260,9 @@ async function freshCalls(
   const isLate = (call: CallRecord): boolean => deleted.has(call.clientKeyId);
   const late = fresh.filter(isLate);
   await addUse(db, late);
-  await noteResponses(
+  await noteNews(
     db,
-    late.flatMap(({ response }) => response ?? []),
+    late.flatMap(({ news }) => news ?? []),
   );
   return fresh.filter((call) => !isLate(call));
 }

@@ -1,5 +1,5 @@
 import type { CallRecord } from "../core/call.js";
-import type { FinishedCall, ResponseNews } from "../core/finished-call.js";
+import type { BatchNews, FinishedCall } from "../core/finished-call.js";
 import { MINUTE_MS } from "../core/durations.js";
 import { floorTo } from "../core/multiples.js";
 import type { JsonWriter } from "../core/json-writer.js";
@@ -27,8 +27,8 @@ export interface MinuteSpan {
 export class RowBatch {
   /** Client keys of the calls. */
   readonly clientKeyIds = new Set<string>();
-  /** What the calls make known of responses, in their order. */
-  readonly responses: ResponseNews[] = [];
+  /** What the calls make known of batches and responses, in their order. */
+  readonly news: BatchNews[] = [];
   readonly #refs: LedgerRefs;
   readonly #rows: JsonWriter;
   readonly #sums = new MinuteSums<Combination | Unnumbered>();
@@ -57,7 +57,7 @@ export class RowBatch {
     const places = writeRow(this.#rows, call, known?.refs);
     this.#sums.add(call, known ?? this.#unnumberedOf(call, places));
     this.clientKeyIds.add(call.clientKeyId);
-    if (call.response !== undefined) this.responses.push(call.response);
+    if (call.news !== undefined) this.news.push(call.news);
     this.#noteMinute(floorTo(call.startedAt, MINUTE_MS));
     this.#size += 1;
   }

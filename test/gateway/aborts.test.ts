@@ -4,6 +4,7 @@ import http from "node:http";
 import net from "node:net";
 import { afterEach, beforeEach, test } from "node:test";
 import { NO_TOKENS } from "../../server/core/call.js";
+import { NO_BATCHES } from "../../server/gateway/context.js";
 import { FakeClock, settle, settleWhile } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,
@@ -86,6 +87,33 @@ test("a caller that leaves while the provider thinks takes the provider's call w
     await assertSettled(body === STREAM ? 2 : 1);
     assert.equal(gateway.pool.outcomes.at(-1), "CALLER_ABORTED");
   }
+});
+
+test("of a caller that leaves while its batch is being noted none is asked for, and it is known that there is none", async () => {
+  const left = new AbortController();
+  const surely: boolean[] = [];
+  let noted: () => void = () => undefined;
+  const asked = () => {
+    left.abort();
+    return new Promise<void>((resolve) => (noted = resolve));
+  };
+  const unmade = (_asked: unknown, isSure: boolean) => void surely.push(isSure);
+  await start({
+    providers: [{ dialect: "ANTHROPIC", baseUrl: stub.origin }],
+    batches: { ...NO_BATCHES, asked, unmade },
+  });
+  const batch = { requests: [{ custom_id: "a", params: { model: "m", max_tokens: 1 } }] };
+  const sent = gateway.fetch("/v1/messages/batches", {
+    method: "POST",
+    body: JSON.stringify(batch),
+    signal: left.signal,
+  });
+  await assert.rejects(sent);
+  await assertSettled(1);
+  noted();
+  await settle();
+  assert.deepEqual(surely, [true]);
+  assert.equal(stub.received.length, 0);
 });
 
 test("a caller that leaves in the middle of a stream stops it, and what it had is counted", async () => {

@@ -14,6 +14,7 @@ import type { GatewayLimits } from "../../server/gateway/limits.js";
 import type {
   Admission,
   Authenticator,
+  Batches,
   CallSink,
   Limiter,
   ListedModel,
@@ -50,6 +51,7 @@ export interface Setup {
   readonly trustedProxies?: readonly string[];
   readonly corsOrigins?: readonly string[];
   readonly tls?: TlsFiles;
+  readonly batches?: Batches;
 }
 
 /** A gateway on a loopback port with its ports in memory. */
@@ -98,6 +100,7 @@ export class TestGateway {
       corsOrigins: setup.corsOrigins ?? [],
       // Tests that stop a gateway need not wait for callers.
       limits: { lastRequestMs: 0, ...setup.limits },
+      ...(setup.batches === undefined ? {} : { batches: setup.batches }),
       ...(setup.abortedCalls === undefined ? {} : { abortedCalls: setup.abortedCalls }),
     });
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
+import { LongWorks } from "../../server/core/long-works.js";
 import { LongScan } from "../../server/dialect/long-scan.js";
 import { replyJson, startUpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway } from "./fixture.js";
@@ -94,4 +95,36 @@ test("a long body is read in steps, each in a turn of the loop of its own, and a
   const broken = await gateway.post("/v1/chat/completions", `${bodyOfValues(500_000)}}`);
   assert.equal(broken.status, 400);
   assert.match(await broken.text(), /unexpected byte at offset 1000/);
+});
+
+test("a long batch, and a long body for a deployment, are read in steps and refused for what stands at their end", async (t) => {
+  const stub = await startUpstreamStub(replyJson(200, "{}"));
+  const anthropic = await startGateway({
+    providers: [{ baseUrl: `${stub.origin}/v1`, dialect: "ANTHROPIC" }],
+  });
+  const openai = await startGateway({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+  t.after(async () => {
+    await Promise.all([anthropic.close(), openai.close(), stub.close()]);
+  });
+  const steps = t.mock.method(LongWorks.prototype, "goOn");
+  const params = (model: string): object => ({ custom_id: "c", params: { model, max_tokens: 1 } });
+  const requests = Array.from({ length: 20_000 }, () => params("m"));
+  const post = async (last: string): Promise<number> => {
+    const body = { requests: [...requests, params(last)] };
+    return (await anthropic.post("/v1/messages/batches", body)).status;
+  };
+  anthropic.authenticator.change({ modelAllowlist: ["m"] });
+  const bytes = JSON.stringify(requests).length;
+  assert.equal(await post("m"), 200);
+  assert.ok(steps.mock.callCount() >= (2 * bytes) / 300_000, String(steps.mock.callCount()));
+  assert.equal(await post("other"), 403);
+  steps.mock.resetCalls();
+  const long = { messages: Array.from({ length: BODY_BYTES }, () => 1), last: "end" };
+  const { length } = JSON.stringify(long);
+  const path = "/openai/deployments/dep/chat/completions?api-version=2024-10-21";
+  assert.equal((await openai.post(path, long)).status, 200);
+  assert.equal(stub.received.at(-1)?.body.toString(), JSON.stringify({ model: "dep", ...long }));
+  // Once for what the caller sent, once for what it means.
+  assert.ok(steps.mock.callCount() >= (2 * length) / 300_000, String(steps.mock.callCount()));
+  assert.equal((await openai.post(path, `${JSON.stringify(long)}}`)).status, 400);
 });

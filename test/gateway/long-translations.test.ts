@@ -132,6 +132,7 @@ const response = (text: string): object => ({
   ],
   usage: { input_tokens: 3, output_tokens: 4, total_tokens: 7 },
 });
+const CHAT = JSON.stringify(completion("Yes."));
 /** In pieces, as a model says it, of which the event loop may look at some. */
 const WORDS = LONG.match(/.{1,2000}/gsu) ?? [];
 const STREAM = [
@@ -171,6 +172,31 @@ test("a long reply in the shape that was not asked for becomes the other, and th
   assert.ok(saidIn(events, ({ choices }) => choices?.[0]?.delta?.content) === LONG);
   assert.ok(saidIn(ofResponse, ({ type, delta }) => deltaOf(type, delta)) === LONG);
   assert.deepEqual(JSON.parse(whole), completion(LONG));
+});
+
+test("a long request goes without what its provider refuses of it, and the event loop does not parse it", async (t) => {
+  gateway.router.providers = [provider({ baseUrl: stub.origin, dialect: "OPENAI" })];
+  const said = { role: "assistant", content: LONG };
+  const asked = { model: "m", messages: [said, { role: "user", content: "And?" }] };
+  const thought = {
+    ...asked,
+    messages: [{ ...said, reasoning_content: "Hm." }, asked.messages[1]],
+  };
+  const refusal = { error: { message: "Unknown parameter: 'messages[0].reasoning_content'." } };
+  stub.script = (received, res) => {
+    const refuses = received.body.includes("reasoning_content");
+    const reply = refuses ? replyJson(400, JSON.stringify(refusal)) : replyJson(200, CHAT);
+    reply(received, res);
+  };
+  const body = JSON.stringify(thought);
+  const parse = t.mock.method(JSON, "parse");
+  const answer = await gateway.post("/v1/chat/completions", body);
+  const read = parse.mock.calls.map((call) => call.arguments[0].length);
+  t.mock.restoreAll();
+  assert.equal(answer.status, 200);
+  assert.equal(stub.received.length, 2);
+  assert.ok(Math.max(0, ...read) < CHARS_MAX, String(read));
+  assert.deepEqual(JSON.parse(String(stub.received[1]?.body)), asked);
 });
 
 test("a long reply that is no such thing is refused as a short one is, once it was looked at", async () => {

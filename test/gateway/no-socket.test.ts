@@ -18,6 +18,7 @@ test("a host that can open no connection is overloaded: no key is blamed, and no
   const response = await post(CHAT);
   assert.equal(response.status, 503);
   assert.equal(response.headers.get("retry-after"), "1");
+  assert.equal(response.headers.get("connection"), "close", "what the host lacks is given back");
   const { error } = (await response.json()) as { error: { code: string; message: string } };
   assert.equal(error.code, "overloaded");
   assert.doesNotMatch(error.message, /provider/);

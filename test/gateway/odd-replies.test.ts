@@ -6,6 +6,7 @@ import {
   CHAT_REPLY,
   chatEvents,
   inTurn,
+  replyJson,
   replyEvents,
   type Script,
 } from "../support/upstream-stub.js";
@@ -122,6 +123,21 @@ test("of an error no more is read than can be of use: its connection is closed a
   assert.deepEqual(pool.outcomes, ["RATE_LIMITED", "OK"]);
 });
 
+test("an error of megabytes inside a reply is judged by its codes and its first words, and not passed on", async () => {
+  const { post, pool, sink } = await bound();
+  const told = (message: string): string =>
+    JSON.stringify({ error: { message, type: "invalid_request_error", code: "bad" } });
+  site.stub.script = replyJson(200, told("bad words ".repeat(300_000)));
+  const answer = await post(CHAT);
+  assert.equal(answer.status, 400);
+  assert.ok((await answer.text()).length < 1000);
+  assert.deepEqual(pool.outcomes, ["REQUEST_REFUSED"]);
+  const { attempts } = await sink.record(1);
+  assert.match(attempts[0]?.detail ?? "", /^error inside a reply: (?:bad words ){10,}/);
+  site.stub.script = replyJson(200, told("bad"));
+  assert.equal(await (await post(CHAT)).text(), told("bad"));
+});
+
 test("an error that comes in pieces goes on whole", async () => {
   const { post } = await bound();
   const error = JSON.stringify({ error: { message: `no ${"x".repeat(300)}`, type: "a_type" } });
@@ -215,4 +231,19 @@ test("a stream whose packing breaks behind its last event is complete, and its c
   await broken.closed;
   const [record] = sink.records;
   assert.deepEqual([record?.status, record?.tokens.input], ["SUCCESS", 11]);
+});
+
+test("a stream whose lines end with carriage returns alone is one, translated or not, at the first key that is asked", async () => {
+  const returns = chatEvents(["hi", " there"], true).map((each) => each.replaceAll("\n", "\r"));
+  for (const [path, body, text] of [
+    ["/v1/chat/completions", CHAT, /^data: \{.*"hi".*" there".*\n\ndata: \[DONE\]\n\n$/s],
+    ["/v1/messages", MESSAGES, /"text":"hi".*"text":" there".*event: message_stop/s],
+  ] as const) {
+    const { send, pool } = await bound();
+    site.stub.script = replyEvents(returns);
+    const reply = await send(path, { ...body, stream: true });
+    assert.equal(reply.status, 200, path);
+    assert.match(await reply.text(), text);
+    assert.deepEqual(pool.outcomes, ["OK"]);
+  }
 });

@@ -107,13 +107,17 @@ function bodyOf({ body }: Received): Body {
   return JSON.parse(body.toString()) as Body;
 }
 
+/** Callers who ask for the model by another name do not know its rules. */
+const ALIAS = "smart";
+
 async function openaiOf(account: Account = {}): Promise<TestGateway> {
   stub.script = (received, res) => {
     const body = bodyOf(received);
     const isChat = received.url === "/v1/chat/completions";
     return (isChat ? chatRules(body) : responsesRules(body, account))(received, res);
   };
-  const gateway = await startGateway({ providers: [{ baseUrl: `${stub.origin}/v1` }] });
+  const providers = [{ baseUrl: `${stub.origin}/v1` }];
+  const gateway = await startGateway({ providers, aliases: { [ALIAS]: MODEL } });
   gateways.push(gateway);
   return gateway;
 }
@@ -192,6 +196,37 @@ test("what a caller of chat completions asks goes on in its own words, whatever 
   const own = await openaiClient(gateway).responses.create({ model: MODEL, input: "Hi" });
   assert.equal(own.output_text, "Hello.");
   assert.deepEqual(urls(), [CHAT, RESPONSES]);
+});
+
+const CHAT_TOOLS = [{ type: "function" as const, function: { name: "f" } }];
+const BY_ALIAS = { model: ALIAS, messages: ASKED.messages, tools: CHAT_TOOLS };
+
+test("a chat with tools that falls to a model which calls them in the Responses API alone is asked there, with its effort", async () => {
+  const chat = openaiClient(await openaiOf()).chat.completions;
+  for (let call = 0; call < 2; call++) {
+    const { choices } = await chat.create({ ...BY_ALIAS, reasoning_effort: "low" });
+    assert.equal(choices[0]?.message.content, "Hello.");
+  }
+  assert.deepEqual(urls(), [CHAT, RESPONSES, RESPONSES]);
+  assert.equal((bodyOf(stub.received[2]!).reasoning as { effort?: string }).effort, "low");
+  await chat.create({ model: ALIAS, messages: ASKED.messages });
+  assert.equal(urls().at(-1), CHAT, "without tools it takes its own words");
+});
+
+test("where that cannot be, such a chat goes on without an effort: no Responses API, or what it cannot say", async () => {
+  const without = openaiClient(await openaiOf({ hasResponses: false })).chat.completions;
+  for (let call = 0; call < 2; call++) {
+    await without.create({ ...BY_ALIAS, reasoning_effort: "high", seed: 3 });
+  }
+  assert.deepEqual(urls(), [CHAT, RESPONSES, CHAT, CHAT]);
+  const { messages, tools } = BY_ALIAS;
+  const sent = { model: MODEL, messages, tools, reasoning_effort: "none", seed: 3 };
+  assert.deepEqual(bodyOf(stub.received[3]!), sent);
+  stub.received.length = 0;
+  const having = openaiClient(await openaiOf()).chat.completions;
+  await having.create({ ...BY_ALIAS, n: 2 });
+  assert.deepEqual(urls(), [CHAT, CHAT]);
+  assert.equal(bodyOf(stub.received[1]!).reasoning_effort, "none");
 });
 
 test("a probe for one token is answered by a model that would fail it", async () => {

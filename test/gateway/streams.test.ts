@@ -544,6 +544,18 @@ test("a session goes to the pool under the caller's own name only", async () => 
   assert.equal(anthropic.pool.requests.at(-1)?.affinity, "ck_caller:u");
 });
 
+test("a model is one to the pool wherever text is asked of it, and another at each other endpoint", async () => {
+  stub.script = replyJson(200, CHAT_REPLY);
+  const known = async (path: string): Promise<string | undefined> => {
+    await openai.post(path, { model: "m" });
+    return openai.pool.requests.at(-1)?.route.targets[0]?.knownAs;
+  };
+  assert.equal(await known("/v1/chat/completions"), undefined);
+  assert.equal(await known("/v1/messages"), undefined);
+  const apart = [await known("/v1/embeddings"), await known("/v1/completions")];
+  assert.equal(new Set([undefined, ...apart]).size, 3);
+});
+
 test("the begin of a call says all that is known of it", async () => {
   stub.script = replyJson(200, CHAT_REPLY);
   await openai.post("/v1/chat/completions?key=x", { model: "m" });

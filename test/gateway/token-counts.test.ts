@@ -42,6 +42,15 @@ test("tokens are not counted for another model, such as a fallback", async () =>
   assert.equal(site.stub.received.length, 0);
 });
 
+test("tokens are counted by a provider that takes any name where no other has the model", async () => {
+  const gateway = await startWith("ANTHROPIC");
+  const { modelAsked, targets } = gateway.router.resolve("m");
+  const any = targets.map((target) => ({ ...target, takesAny: true }));
+  gateway.router.resolve = () => ({ modelAsked, targets: any });
+  site.stub.script = replyJson(200, '{"input_tokens":7}');
+  assert.equal(await counted(gateway), 7);
+});
+
 for (const [name, script] of [
   ["FastAPI", replyJson(404, '{"detail":"Not Found"}')],
   [

@@ -11,6 +11,7 @@ import {
 } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Fault, type FaultCode } from "../../server/core/fault.js";
 import { connect } from "../../server/storage/db.js";
 import { UNLIMITED } from "../../server/core/limits.js";
@@ -336,6 +337,23 @@ async function writeRowsOfStep2(file: ReturnType<typeof connect>): Promise<void>
       '${action}', '${target}', NULL, '[]', '${outcome}', '${note}', 'h', NULL)`);
   }
 }
+
+test("each table of the newest schema is one that something here reads or writes", async (t) => {
+  const folder = await make.tempFolder(t);
+  await (await make.opened(t, { dataFolder: folder })).storage.close();
+  const file = connect({ file: path.join(folder, "latchkey.db"), readOnly: true });
+  const tables: { name: string }[] = await file.raw(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+  );
+  await file.destroy();
+  const code = fileURLToPath(new URL("../../server/storage/", import.meta.url));
+  const files = (await readdir(code)).filter((name) => /(?<!test)\.js$/.test(name));
+  const texts = await Promise.all(files.map((name) => readFile(path.join(code, name), "utf8")));
+  const text = texts.join("\n");
+  const unused = tables.filter(({ name }) => !new RegExp(`\\b${name}\\b`).test(text));
+  assert.deepEqual(unused, []);
+  assert.ok(tables.length > 10, "it is the schema that was looked at");
+});
 
 test("a lock-out from before places were told apart holds for every place", async (t) => {
   const folder = await make.tempFolder(t);

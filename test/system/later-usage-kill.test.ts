@@ -4,6 +4,7 @@ import { test, type TestContext } from "node:test";
 import sqlite3 from "sqlite3";
 import { replyJson } from "../support/upstream-stub.js";
 import { addClientKey, addProvider, dataFolder, serve, until, upstream } from "./fixture.js";
+import { batchWorldOn, MODELS, usedBy } from "./batch-world.js";
 import { serveInside } from "./inside.js";
 
 // Kills while the database takes nothing: all that outlives the process of a response in the background is the journal.
@@ -98,4 +99,31 @@ test("a response is counted that its caller was given when the server was killed
   await unlock();
   const { count } = await usedAfterKill();
   assert.deepEqual(await count(), ONCE);
+});
+
+test("a batch is counted that its caller was given when the server was killed", async (t) => {
+  const { provider, stub, folder, server } = await batchWorldOn(t, serve);
+  const headers = {
+    authorization: `Bearer ${await addClientKey(server.api)}`,
+    "content-type": "application/json",
+  };
+  const unlock = await lockDatabase(t, folder);
+  const asked = { custom_id: "a", params: { model: MODELS.anthropic, max_tokens: 10 } };
+  const body = JSON.stringify({ requests: [asked] });
+  const url = `${server.proxyUrl}/v1/messages/batches`;
+  const given = await fetch(url, { method: "POST", headers, body });
+  assert.equal(given.status, 200);
+  const { id } = (await given.json()) as { id: string };
+  await server.kill();
+  await unlock();
+  const usage = { input_tokens: 1000, output_tokens: 100 };
+  const message = { model: MODELS.anthropic, usage };
+  const results = [{ custom_id: "a", result: { type: "succeeded", message } }];
+  provider.end(id, { results });
+  stub.received.length = 0;
+  const { api } = await serveInside(t, folder);
+  assert.deepEqual(
+    (await usedBy(api, id)).map(({ input, output }) => [input, output]),
+    [[1000, 100]],
+  );
 });

@@ -45,6 +45,20 @@ export function withoutDisliked(
   return Buffer.from(writeJson(Object.fromEntries(renames ? withNewerLimit(kept, given) : kept)));
 }
 
+const TOOLS = Buffer.from('"tools"');
+
+/** True of a request for a chat completion that may have tools. */
+export function namesTools(body: Buffer): boolean {
+  return body.includes(TOOLS);
+}
+
+/** A caller's own request for a chat completion, as a model takes it that calls tools only if it is told not to think. */
+export function withoutEffort(body: Buffer): Buffer {
+  const given = namesTools(body) ? parseObject(utf8(body)) : undefined;
+  if (given?.["tools"] === undefined) return body;
+  return Buffer.from(writeJson({ ...given, reasoning_effort: "none" }));
+}
+
 function withNewerLimit(
   members: readonly (readonly [string, unknown])[],
   given: JsonObject,

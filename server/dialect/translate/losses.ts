@@ -26,7 +26,7 @@ export const LOSSES = {
   refusal: changed(
     "replies in which the model refuses",
     ALL,
-    "Their words are where SDKs look: refusal with finish_reason stop, stop_details.explanation, text with finishReason SAFETY. What the provider stopped has content_filter, refusal or SAFETY for its reason.",
+    "Their words are where SDKs look: refusal with finish_reason stop, stop_details.explanation, text with finishReason SAFETY. What the provider stopped has content_filter, refusal or SAFETY for its reason; why Gemini blocked a prompt is said there too.",
   ),
   settings_said: dropped(
     '"instructions", "tools" and members of more than 16,384 characters where a response says its request again',

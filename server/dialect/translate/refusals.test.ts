@@ -123,3 +123,67 @@ test("a Gemini model's caller reads a refusal where it reads text, and that it i
   assert.deepEqual(object(candidate?.["content"])?.["parts"], [{ text: "I can't." }]);
   assert.equal(candidate?.["finishReason"], "SAFETY");
 });
+
+const FEEDBACK = { blockReason: "PROHIBITED_CONTENT" };
+const BLOCKED = { promptFeedback: FEEDBACK, usageMetadata: { promptTokenCount: 4 } };
+const WHY = "The provider blocked the prompt (PROHIBITED_CONTENT).";
+
+test("a prompt that Gemini blocked is told with the reason, whole and streamed, as what was filtered", () => {
+  const choice = objects(whole("CHAT", "GENERATE", BLOCKED)["choices"])[0];
+  const chunks = streamed("CHAT", "GENERATE", [BLOCKED]).flatMap(({ choices }) => objects(choices));
+  const refusal = chunks.map(({ delta }) => string(object(delta)?.["refusal"]) ?? "").join("");
+  const message = object(choice?.["message"]);
+  assert.deepEqual([message?.["content"], message?.["refusal"], refusal], [null, WHY, WHY]);
+  assert.equal(choice?.["finish_reason"], "content_filter");
+  assert.equal(chunks.at(-1)?.["finish_reason"], "content_filter");
+
+  const last = streamed("RESPONSES", "GENERATE", [BLOCKED]).at(-1);
+  assert.equal(last?.["type"], "response.incomplete");
+  for (const response of [whole("RESPONSES", "GENERATE", BLOCKED), object(last["response"])]) {
+    assert.deepEqual(response?.["incomplete_details"], { reason: "content_filter" });
+    const [item] = objects(response["output"]);
+    assert.deepEqual(item?.["content"], [{ type: "refusal", refusal: WHY }]);
+  }
+
+  const details = { type: "refusal", category: null, explanation: WHY };
+  const told = whole("MESSAGES", "GENERATE", BLOCKED);
+  assert.deepEqual(
+    [told["content"], told["stop_reason"], told["stop_details"]],
+    [[], "refusal", details],
+  );
+  const events = streamed("MESSAGES", "GENERATE", [BLOCKED]);
+  const delta = object(events.find(({ type }) => type === "message_delta")?.["delta"]);
+  assert.deepEqual([delta?.["stop_reason"], delta?.["stop_details"]], ["refusal", details]);
+});
+
+test("why a prompt was blocked is told in all that Google says of it", () => {
+  for (const [more, words] of [
+    [
+      { blockReasonMessage: "Not here." },
+      "The provider blocked the prompt (PROHIBITED_CONTENT): Not here.",
+    ],
+    [
+      {
+        blockReason: "SAFETY",
+        safetyRatings: [
+          { category: "HARM_CATEGORY_HARASSMENT", probability: "LOW" },
+          { category: "HARM_CATEGORY_DANGEROUS_CONTENT", probability: "HIGH", blocked: true },
+        ],
+      },
+      "The provider blocked the prompt (SAFETY, HARM_CATEGORY_DANGEROUS_CONTENT).",
+    ],
+  ] as const) {
+    const reply = { ...BLOCKED, promptFeedback: { ...FEEDBACK, ...more } };
+    const told = whole("MESSAGES", "GENERATE", reply);
+    assert.equal(object(told["stop_details"])?.["explanation"], words);
+  }
+});
+
+test("a reply that Gemini gave all the same is none that was blocked", () => {
+  const content = { role: "model", parts: [{ text: "Yes." }] };
+  const given = { ...BLOCKED, candidates: [{ content, finishReason: "STOP" }] };
+  assert.equal(whole("MESSAGES", "GENERATE", given)["stop_reason"], "end_turn");
+  const events = streamed("MESSAGES", "GENERATE", [given]);
+  const delta = object(events.find(({ type }) => type === "message_delta")?.["delta"]);
+  assert.deepEqual([delta?.["stop_reason"], delta?.["stop_details"]], ["end_turn", null]);
+});

@@ -13,6 +13,7 @@ import { laterUsages } from "./0011-later-usages.js";
 import { homeHolders } from "./0012-home-holders.js";
 import { batches } from "./0013-batches.js";
 import { signInPlaces } from "./0014-sign-in-places.js";
+import { noLaterUsages } from "./0015-no-later-usages.js";
 
 /** Every step of the schema, oldest first. A released step is never edited; a change is a new step. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   homeHolders,
   batches,
   signInPlaces,
+  noLaterUsages,
 ];

@@ -109,7 +109,12 @@ test("a reason stays that an earlier piece told, and a prompt that was refused i
   const cut = piece([], { finishReason: "MAX_TOKENS" });
   assert.deepEqual(steps(cut, piece([])), [START, end("LENGTH")]);
   const blocked = { ...piece([]), candidates: [], promptFeedback: { blockReason: "OTHER" } };
-  assert.deepEqual(steps(blocked, piece([])), [START, end("FILTER")]);
+  const why: StreamStep[] = [
+    { kind: "OPEN", block: { kind: "REFUSAL" } },
+    { kind: "DELTA", text: "The provider blocked the prompt (OTHER)." },
+    { kind: "CLOSE" },
+  ];
+  assert.deepEqual(steps(blocked, piece([])), [START, ...why, end("FILTER")]);
 });
 
 test("nothing that comes behind a failure or the end is told", () => {

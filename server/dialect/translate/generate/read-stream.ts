@@ -7,10 +7,11 @@ import type { CallFacts, StreamReader } from "../side.js";
 import { eventObject, type SseEvent } from "../sse-events.js";
 import {
   generateStop,
+  blockIn,
   generateTokens,
-  isBlocked,
   readGenerateFailure,
   readReplyPart,
+  refusalFor,
 } from "./reply.js";
 
 /** Reads the events of a streamed reply. No event says that it is the last: only the stream's end does. */
@@ -21,8 +22,8 @@ export class GenerateStreamReader implements StreamReader {
   #begun = false;
   #over = false;
   #reason: unknown;
-  /** The prompt was refused. */
-  #blocked = false;
+  /** Why the prompt was blocked; undefined where it was not. */
+  #block: string | undefined;
   #usage: TokenUsage | undefined;
 
   constructor(call: CallFacts) {
@@ -41,7 +42,7 @@ export class GenerateStreamReader implements StreamReader {
       this.#over = true;
       return [{ kind: "FAIL", failure }];
     }
-    this.#blocked ||= isBlocked(given);
+    this.#block ??= blockIn(given);
     this.#usage = generateTokens(given["usageMetadata"]) ?? this.#usage;
     const candidate = objects(given["candidates"])[0];
     this.#reason = candidate?.["finishReason"] ?? this.#reason;
@@ -52,8 +53,12 @@ export class GenerateStreamReader implements StreamReader {
   end(): readonly StreamStep[] {
     if (this.#over) return [];
     this.#over = true;
-    const stop = generateStop(this.#reason, this.#blocked, this.#calls > 0);
-    return [...this.#start({}), ...this.#queue.close(), { kind: "END", stop, usage: this.#usage }];
+    const stop = generateStop(this.#reason, this.#block, this.#calls > 0);
+    const refusal = refusalFor(stop, this.#block);
+    const said =
+      refusal === undefined ? [] : this.#queue.push("block", { kind: "REFUSAL" }, refusal.text);
+    const last = [...said, ...this.#queue.close()];
+    return [...this.#start({}), ...last, { kind: "END", stop, usage: this.#usage }];
   }
 
   #start(given: JsonObject): StreamStep[] {

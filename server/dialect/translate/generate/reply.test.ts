@@ -76,9 +76,9 @@ test("each of Google's reasons for the end of a reply is known, and a prompt tha
     ["IMAGE_PROHIBITED_CONTENT", "FILTER"],
     ["IMAGE_RECITATION", "FILTER"],
   ] as const) {
-    assert.deepEqual(generateStop(reason, false, false), stopped(kind), reason);
+    assert.deepEqual(generateStop(reason, undefined, false), stopped(kind), reason);
     const withCalls = kind === "END" ? "TOOL_CALLS" : kind;
-    assert.deepEqual(generateStop(reason, false, true), stopped(withCalls), reason);
+    assert.deepEqual(generateStop(reason, undefined, true), stopped(withCalls), reason);
   }
   const { stop } = readGenerateReply({ promptFeedback: { blockReason: "SAFETY" } }, CALL);
   assert.deepEqual(stop, stopped("FILTER"));

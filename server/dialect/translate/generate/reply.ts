@@ -10,6 +10,7 @@ import {
   stopped,
   stopWithTools,
 } from "../reply.js";
+import type { RefusalPart } from "../conversation.js";
 import { failureStatus, NO_REASON } from "../failures.js";
 import type { CallFacts } from "../side.js";
 import { argumentsObject } from "../tool-arguments.js";
@@ -30,11 +31,15 @@ export function readGenerateReply(body: JsonObject, call: CallFacts): Reply {
     if (joins) parts[parts.length - 1] = { ...last, text: last.text + read.text };
     else parts.push(read);
   }
+  const block = blockIn(body);
+  const stop = generateStop(candidate?.["finishReason"], block, calls > 0);
+  const refusal = refusalFor(stop, block);
+  if (refusal !== undefined) parts.push(refusal);
   return {
     id: nonEmpty(body["responseId"]) ?? call.id,
     model: nonEmpty(body["modelVersion"]) ?? call.modelAsked,
     parts,
-    stop: generateStop(candidate?.["finishReason"], isBlocked(body), calls > 0),
+    stop,
     usage: generateTokens(body["usageMetadata"]),
   };
 }
@@ -59,15 +64,31 @@ export function readReplyPart(
 const FILTERED =
   /^(?:SAFETY|RECITATION|BLOCKLIST|PROHIBITED_CONTENT|SPII|LANGUAGE|IMAGE_SAFETY|IMAGE_PROHIBITED_CONTENT|IMAGE_RECITATION)$/;
 
-/** A reply or an event that says that the prompt was refused. */
-export function isBlocked(body: JsonObject): boolean {
-  return object(body["promptFeedback"])?.["blockReason"] !== undefined;
+/** In words, why a reply or an event says that the prompt was blocked; undefined where it does not. */
+export function blockIn(body: JsonObject): string | undefined {
+  const feedback = object(body["promptFeedback"]);
+  if (feedback?.["blockReason"] === undefined) return undefined;
+  const ratings = objects(feedback["safetyRatings"]).filter((each) => each["blocked"] === true);
+  const reasons = [feedback["blockReason"], ...ratings.map(({ category }) => category)];
+  const named = reasons.flatMap((each) => nonEmpty(each) ?? []).join(", ");
+  const message = nonEmpty(feedback["blockReasonMessage"]);
+  return `The provider blocked the prompt (${named})${message === undefined ? "." : `: ${message}`}`;
 }
 
-export function generateStop(reason: unknown, blocked: boolean, callsTools: boolean): Stop {
+/** What tells a caller that its prompt was blocked, and why; undefined where a reply came all the same. */
+export function refusalFor({ kind }: Stop, block: string | undefined): RefusalPart | undefined {
+  return kind === "FILTER" && block !== undefined ? { kind: "REFUSAL", text: block } : undefined;
+}
+
+/** `block`: as `blockIn` tells it. */
+export function generateStop(
+  reason: unknown,
+  block: string | undefined,
+  callsTools: boolean,
+): Stop {
   const why = string(reason) ?? "";
   if (why === "MAX_TOKENS") return stopped("LENGTH");
-  if (FILTERED.test(why) || (why === "" && blocked)) return stopped("FILTER");
+  if (FILTERED.test(why) || (why === "" && block !== undefined)) return stopped("FILTER");
   return stopWithTools(stopped("END"), callsTools);
 }
 

@@ -290,7 +290,8 @@ test("a request in the provider's own language is put right in the thread as in 
   const kept = { ...memory, item, conversation };
   for (const [form, said] of own) {
     const body = Buffer.from(JSON.stringify(said));
-    const request = { body, form, memory: kept, dislikes, isOther: true };
+    const asked = { body, form, memory: kept, dislikes };
+    const request = { ...asked, isOther: true, toolsWithoutThought: true };
     const wanted = await outcome(() => changedRequest(request));
     const made = await outcome(
       () =>

@@ -163,7 +163,7 @@ export class LongTranslations {
     });
   }
 
-  /** As above, of a reply in the shape that was not asked for: see `reshaped`. */
+  /** As above, of what has another shape than it should: see `reshaped`. */
   reshape(
     holder: Holder,
     { body, ...asked }: Reshaping,

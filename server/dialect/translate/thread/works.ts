@@ -5,6 +5,7 @@ import type { StreamForm } from "../../codec.js";
 import { replyEvents } from "../../reply-events.js";
 import { withEncodedVectors } from "../../vectors.js";
 import { wholeOfEvents } from "../../whole-of-events.js";
+import { withoutThoughts } from "../foreign-thoughts.js";
 import type { ItemMemory, KeptResponse } from "../kept-response.js";
 import { changedRequest, type OwnRequest } from "../own-request.js";
 import type { Forms } from "../pair.js";
@@ -24,17 +25,30 @@ type Told<T extends { readonly memory?: ItemMemory | undefined }> = Omit<T, "mem
   readonly remembers: boolean;
 };
 
-/** A whole reply where a stream was asked for, or the other way round; or vectors in lists where base64 was asked for. */
+/**
+ * What has another shape than it should: a whole reply where a stream was asked for, or the other way round; vectors in
+ * lists where base64 was asked for; a request with thoughts that its provider refuses.
+ */
 export interface Reshaping {
-  readonly to: "EVENTS" | "WHOLE" | "VECTORS";
+  readonly to: "EVENTS" | "WHOLE" | "VECTORS" | "THOUGHTLESS";
   readonly form: StreamForm;
   readonly body: Buffer;
 }
 
 /** What it should have been; undefined for what says no such thing. */
 export function reshaped({ to, form, body }: Reshaping): Buffer | undefined {
-  if (to === "VECTORS") return withEncodedVectors(body);
-  return to === "EVENTS" ? replyEvents(body, form) : wholeOfEvents(body, form);
+  switch (to) {
+    case "EVENTS":
+      return replyEvents(body, form);
+    case "WHOLE":
+      return wholeOfEvents(body, form);
+    case "VECTORS":
+      return withEncodedVectors(body);
+    case "THOUGHTLESS":
+      return withoutThoughts(body, form);
+    default:
+      return unreachable(to);
+  }
 }
 
 /** `body`: given away. */

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Batch } from "../../server/core/batch.js";
 import { NO_TOKENS, NOTHING_RESERVED } from "../../server/core/call.js";
-import type { FinishedCall, ResponseNews } from "../../server/core/finished-call.js";
+import type { FinishedCall, BatchNews } from "../../server/core/finished-call.js";
 import { clientKey, opened, START_MS, user } from "./fixture.js";
 import { AT, call } from "./ledger-fixture.js";
 
-// What calls make known of responses that go on after them goes into the database with those calls.
+// What calls make known of batches, and of responses that go on after them, goes into the database with those calls.
 
 const response: Batch = {
   scope: "usr_1",
@@ -24,10 +24,10 @@ const response: Batch = {
   later: { target: { upstreamModel: "m", price: null }, counted: NO_TOKENS },
 };
 
-const BEGUN: ResponseNews = { kind: "GOES_ON", response, lookAt: START_MS + 60_000 };
-const TOLD: ResponseNews = { kind: "TOLD", scope: "usr_1", batchId: "resp_1" };
+const BEGUN: BatchNews = { kind: "GOES_ON", batch: response, lookAt: START_MS + 60_000 };
+const TOLD: BatchNews = { kind: "TOLD", scope: "usr_1", batchId: "resp_1" };
 
-const made = (n: number, news: ResponseNews): FinishedCall => ({ ...call(n), response: news });
+const made = (n: number, news: BatchNews): FinishedCall => ({ ...call(n), news });
 
 test("a response is open from the call that began it to the call that was told of it, however often these come", async (t) => {
   const { storage } = await opened(t);
