@@ -61,11 +61,11 @@ test("what is no list of numbers goes on as it is", () => {
 
 test("of a vector that does not end no more is held than any has", () => {
   const encoder = new VectorEncoder();
-  const piece = Buffer.from("0.125,".repeat(50_000));
+  const piece = Buffer.from("0.125,".repeat(10_000));
   let out = encoder.push(Buffer.from('{"embedding":[')).length;
   for (let i = 0; i < 10; i++) {
     out += encoder.push(piece).length;
-    assert.ok(encoder.keptBytes <= 1024 * 1024);
+    assert.ok(encoder.keptBytes <= 256 * 1024);
   }
   assert.equal(out + encoder.end().length, 14 + 10 * piece.length);
 });

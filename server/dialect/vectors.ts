@@ -9,7 +9,7 @@ const CLOSE_BRACKET = 0x5d;
 const SPACE = 0x20;
 const FLOAT_BYTES = 4;
 /** A vector that is longer goes on as it is, as does all behind it. */
-const VECTOR_BYTES_MAX = 1024 * 1024;
+const VECTOR_BYTES_MAX = 256 * 1024;
 
 /** Where a vector stands in a text, in its brackets. */
 interface Place {
@@ -20,8 +20,8 @@ interface Place {
 
 /**
  * Writes the vectors of OpenAI's embeddings in base64, as 32-bit numbers, where they come as lists. OpenAI's SDKs ask for
- * base64 unless they are told otherwise and take whatever comes for that: of the lists which many providers answer all the
- * same they make shorter vectors of zeros. All other bytes go on as they are. Takes the reply in any pieces.
+ * base64 unless they are told otherwise and take whatever comes for that: in the lists which many providers answer all the
+ * same they read no numbers or wrong ones. All other bytes go on as they are. Takes the reply in any pieces.
  */
 export class VectorEncoder implements StreamEdit {
   readonly failure = undefined;

@@ -23,12 +23,12 @@ test("who gets no key is told whose keys there are none of, for what, why, and w
     [
       off.fails("no_public_token"),
       /^No public provider key can serve model-x now\. None is enabled/,
-      30,
+      5,
     ],
     [
       off.fails("no_own_token", { principal: OWN }),
       /^No provider key of your own can serve model-x now\. None is enabled and healthy\.$/,
-      30,
+      5,
     ],
     [
       resting.fails("no_public_token"),
@@ -38,14 +38,14 @@ test("who gets no key is told whose keys there are none of, for what, why, and w
     [allTried(1), /now\. The only one that could be tried failed\.$/, 1],
     [allTried(2), /now\. Both that could be tried failed\.$/, 1],
     [allTried(3), /now\. All 3 that could be tried failed\.$/, 1],
-    [off.fails("no_public_token", { route: alias }), /can serve model-x now\. None/, 30],
-    [off.fails("no_public_token", { route: nothing }), /can serve model-y now\. None/, 30],
-    [off.fails("no_public_token", { route: aRoute("") }), /can serve this call now\. None/, 30],
+    [off.fails("no_public_token", { route: alias }), /can serve model-x now\. None/, 5],
+    [off.fails("no_public_token", { route: nothing }), /can serve model-y now\. None/, 5],
+    [off.fails("no_public_token", { route: aRoute("") }), /can serve this call now\. None/, 5],
   ] as const) {
     assert.match(fault.publicMessage, words);
     assert.equal(fault.retryAfterSeconds, seconds, fault.publicMessage);
     // Where no time brings one back, SDKs need not come again by themselves.
-    const isForGood = seconds === 30;
+    const isForGood = seconds === 5;
     assert.equal(fault.headers, isForGood ? "x-should-retry: false\r\n" : "");
   }
 });

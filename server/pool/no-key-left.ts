@@ -9,9 +9,9 @@ import type { Scope } from "./scope.js";
 
 // What the pool answers when it has no key for a call.
 
-/** Retry-After when no key will come back by itself. */
-const RETRY_LATER_SECONDS = 30;
-/** By which SDKs tell their caller then, and do not wait so long to ask again themselves. */
+/** Retry-After when no key will come back by itself: SDKs that do not know the line below wait so long, some times. */
+const RETRY_LATER_SECONDS = 5;
+/** By which the others tell their caller at once. */
 const FOR_GOOD = "x-should-retry: false\r\n";
 
 /** When a route has a key again, monotonic milliseconds: `nowMs` when it has one, infinity when none will come back by itself. */

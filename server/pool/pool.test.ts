@@ -269,7 +269,7 @@ test("the pool can be closed to super keys, while everybody's own keys go on", (
   set("false");
   const closed = world.fails("no_public_token");
   assert.match(closed.publicMessage, /closed/);
-  assert.equal(closed.retryAfterSeconds, 30);
+  assert.equal(closed.retryAfterSeconds, 5);
   assert.equal(world.pool.waitMs(SUPER, aRoute()), null);
   assert.equal(world.pool.waitMs(OWN, aRoute()), 0);
   assert.equal(world.lease({ principal: OWN }).providerKey.id, "pk_00000");
