@@ -43,7 +43,8 @@ const MEANINGS: Readonly<Record<FaultCode, string>> = {
   upstream_timeout: "The provider said nothing in time.",
   upstream_error: "The provider failed, or refused in a way that says nothing to callers.",
   upstream_refused_key: "The provider refused the provider key; the caller's key is fine.",
-  base_url_not_allowed: "The provider's address is a private one that is not allowed.",
+  base_url_not_allowed:
+    "The provider's address is not allowed, such as a private one (`--allow-upstream-cidr`).",
   untranslatable: "The request holds what the provider's dialect cannot say; the message names it.",
   caller_aborted: "On record alone: the caller left.",
   answer_unread: "On record alone: the caller did not read its answer.",

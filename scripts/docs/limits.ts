@@ -1,7 +1,7 @@
 import { CONNECTION_LIMITS } from "../../server/control/connections.js";
 import { STRANGER_LIMITS } from "../../server/control/strangers.js";
 import * as durations from "../../server/core/durations.js";
-import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
+import { GATEWAY_LIMITS, type GatewayLimits } from "../../server/gateway/limits.js";
 import { UPSTREAM_LIMITS } from "../../server/upstream/limits.js";
 import { bullet, code, figure, sublist } from "./markdown.js";
 import { commentedLines, read, sourcesBelow } from "./sources.js";
@@ -14,8 +14,8 @@ interface Limit {
   readonly meaning: string;
 }
 
-/** The gateway's own limits, by what a reader looks for. What stands in no row comes under the last heading. */
-const SUBJECTS: readonly (readonly [heading: string, names: readonly string[]])[] = [
+/** The gateway's own limits, by what a reader looks for. What stands in no row comes behind them. */
+const SUBJECTS: readonly (readonly [heading: string, names: readonly (keyof GatewayLimits)[]])[] = [
   [
     "Requests",
     [
@@ -58,11 +58,20 @@ const SUBJECTS: readonly (readonly [heading: string, names: readonly string[]])[
     ],
   ],
   ["Replies", ["wholeReplyBytesMax", "eventBytesMax", "replyFilesBytesMax", "taskPauseMs"]],
-  ["Memory that all calls share", []],
+  [
+    "Memory that all calls share",
+    [
+      "bodyBytesInFlightMax",
+      "streamBytesMax",
+      "unreadBytesMax",
+      "keptResponseBytesMax",
+      "homesMax",
+    ],
+  ],
 ];
 
 /** Options that change a limit. */
-const OPTION_OF: Readonly<Record<string, string>> = {
+const OPTION_OF: Readonly<Partial<Record<string, string>>> = {
   bodyBytesMax: "`--body-mib-max` changes it.",
   callerSocketsMax: "`--caller-sockets-max` changes it.",
   callerSocketsPerAddressMax: "`--caller-sockets-per-address-max` changes it.",
@@ -106,18 +115,13 @@ export function callLimits(root: string): string {
     limitsOf(root, files, GATEWAY_LIMITS).map((limit) => [limit.name, limit] as const),
   );
   const sections = SUBJECTS.map(([heading, names]) => {
-    const own = names.length === 0 ? [...left.keys()] : names;
-    return section(
-      heading,
-      own.flatMap((name) => {
-        const limit = left.get(name);
-        left.delete(name);
-        return limit ?? [];
-      }),
-    );
+    const own = names.flatMap((name) => left.get(name) ?? []);
+    for (const name of names) left.delete(name);
+    return section(heading, own);
   });
+  const others = left.size === 0 ? [] : [section("Others", [...left.values()])];
   const upstream = limitsOf(root, ["server/upstream/limits.ts"], UPSTREAM_LIMITS);
-  return [...sections, section("Connections to each provider", upstream)].join("\n\n");
+  return [...sections, ...others, section("Connections to each provider", upstream)].join("\n\n");
 }
 
 /** The figures of callers of the control port who show no good credential, and of connections there. */

@@ -33,6 +33,7 @@ export const TABLES: Readonly<Record<string, (root: string) => string>> = {
   metrics,
   endpoints,
   presets,
+  allocation,
   errors,
   errorTypes,
   reasons,
@@ -81,6 +82,16 @@ function settings(root: string): string {
       const meaning = withoutDefault(meanings.get(snake) ?? "");
       return bullet(`${code(snake)}, **${shown}**: ${meaning}`);
     })
+    .join("\n");
+}
+
+function allocation(root: string): string {
+  const proto = read(root, "proto/latchkey/v1/pool.proto");
+  const message = /^message Allocation \{[\s\S]*?^\}/m.exec(proto)?.[0] ?? "";
+  return commentedLines(message, /^\s+(?:\w+ )?\w+ \w+ = \d+/)
+    .map(({ comment, code: line }) =>
+      bullet(`${code(/(\w+) = /.exec(line)?.[1] ?? "")}: ${comment}`),
+    )
     .join("\n");
 }
 

@@ -111,8 +111,17 @@ function chunk(text: string, exported: number) {
   return { chunk: Buffer.from(text), exportedCalls: BigInt(exported), done: false };
 }
 
+/** What a terminal to which an export is shown would obey, or hide. JSON escapes some of it itself. */
+const OBEYED = /(?![\t\r\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 function jsonLine(call: Call): string {
-  return `${toJsonString(CallSchema, call, { useProtoFieldName: true })}\n`;
+  const json = toJsonString(CallSchema, call, { useProtoFieldName: true });
+  return `${json.replaceAll(OBEYED, escaped)}\n`;
+}
+
+function escaped(sign: string): string {
+  const units = Array.from({ length: sign.length }, (_, at) => sign.charCodeAt(at));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
 }
 
 function csvLine(call: Call): string {
@@ -132,8 +141,9 @@ function csvLine(call: Call): string {
 const COMPUTED = /^(?:\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])/;
 const NUMBER = /^-?\d+(\.\d+)?$/;
 
-/** RFC 4180; a cell that a spreadsheet would compute becomes text. */
-function csvCell(text: string): string {
+/** RFC 4180; a cell that a spreadsheet would compute becomes text, and what a terminal would obey is shown as missing. */
+function csvCell(given: string): string {
+  const text = given.replaceAll(OBEYED, "\ufffd");
   const harmless = COMPUTED.test(text) && !NUMBER.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }

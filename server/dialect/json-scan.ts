@@ -53,11 +53,15 @@ export function scanMember(
   return found;
 }
 
-/** The elements of an array inside a text that was scanned already; none where the span holds something else. */
-export function scanElements(text: Buffer, span: Span): readonly Span[] {
+/**
+ * The elements of an array inside a text that was scanned already; none where the span holds something else. Of more than
+ * `countMax` one more.
+ */
+export function scanElements(text: Buffer, span: Span, countMax = Infinity): readonly Span[] {
   if (text[span.start] !== OPEN_BRACKET) return [];
   const found: Span[] = [];
-  new Scan(text, span.end, SCAN_LIMITS).elements(span.start + 1, found, Infinity);
+  const bounds = { bytesMax: Infinity, countMax };
+  new Scan(text, span.end, SCAN_LIMITS).elements(span.start + 1, found, bounds);
   return found;
 }
 
@@ -79,7 +83,8 @@ export class LongElements {
   /** The next elements, in so many bytes, or a few more. */
   read(bytes: number): readonly Span[] {
     const found: Span[] = [];
-    if (!this.isRead) this.#at = this.#scan.elements(this.#at, found, bytes);
+    const bounds = { bytesMax: bytes, countMax: Infinity };
+    if (!this.isRead) this.#at = this.#scan.elements(this.#at, found, bounds);
     return found;
   }
 }
@@ -92,6 +97,12 @@ export function endsText(text: Buffer, valueEnd: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** After how much a reader of elements pauses. */
+interface ElementBounds {
+  readonly bytesMax: number;
+  readonly countMax: number;
 }
 
 /**
@@ -170,11 +181,11 @@ class Scan {
     if (depth > this.#depthMax) throw tooDeep(this.#depthMax);
   }
 
-  /** Finds elements of an array, from one on, in so many bytes; where the next begins, -1 behind the last. */
-  elements(start: number, found: Span[], bytes: number): number {
+  /** Finds elements of an array, from one on, up to one beyond a bound; where the next begins, -1 behind the last. */
+  elements(start: number, found: Span[], bounds: ElementBounds): number {
     const text = this.#text;
     const end = this.#end;
-    const until = start + bytes;
+    const until = start + bounds.bytesMax;
     let at = spaceEnd(text, start, end);
     while (byteAt(text, at, end) !== CLOSE_BRACKET) {
       const valueEnd = this.#value(at, 2);
@@ -182,7 +193,7 @@ class Scan {
       at = spaceEnd(text, valueEnd, end);
       if (byteAt(text, at, end) !== COMMA) return -1;
       at = spaceEnd(text, at + 1, end);
-      if (at >= until) return at;
+      if (at >= until || found.length > bounds.countMax) return at;
     }
     return -1;
   }

@@ -69,8 +69,9 @@ export class Answer {
     const { turn, match, context } = this.#options;
     const events = isEvents(head);
     const headers = this.#headers(head);
-    // Of elements an error may get shorter on its way.
-    const length = events || source.elements ? undefined : head.contentLength;
+    // Of elements an error may get shorter on its way, and what is edited has another length.
+    const isAsItCame = !events && !source.elements && source.edit === undefined;
+    const length = isAsItCame ? head.contentLength : undefined;
     return new Relay({
       turn,
       httpStatus: head.httpStatus,

@@ -190,6 +190,7 @@ export class Attempt implements RoundTripListener {
       translation,
       usageAsked,
       usageWanted: plan.bodyHead.usageWanted,
+      encodesVectors: endpoint.makesVectors && plan.bodyHead.vectorsInBase64,
       streamed: plan.streamed,
       asksEvents: plan.streamed && (translation !== undefined || !asArray(endpoint, query)),
       listener: this,
@@ -307,10 +308,11 @@ export class Attempt implements RoundTripListener {
 
   /** A provider that does not take an option which we added, or the form, is asked again in another way. */
   #asksOtherwise({ options }: RoundTrip, failure: AttemptFailure): boolean {
-    const plan =
-      this.#plan === undefined ? undefined : this.#ways.learn(options, failure, this.#plan);
-    if (plan === undefined) return false;
-    this.#plan = plan;
+    const plan = this.#plan;
+    if (plan === undefined || !this.#ways.learn(options, failure, plan)) return false;
+    const { isWithoutUsage, isThoughtless } = this.#ways;
+    const mayAskUsage = plan.mayAskUsage && !isWithoutUsage;
+    this.#plan = { ...plan, mayAskUsage, isThoughtless };
     this.#send(options.secret);
     return true;
   }

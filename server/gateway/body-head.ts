@@ -44,6 +44,8 @@ export interface BodyHead {
   readonly store: boolean | undefined;
   /** The service tier that is asked for; undefined for the ordinary one. */
   readonly serviceTier: string | undefined;
+  /** Vectors are to come in base64. */
+  readonly vectorsInBase64: boolean;
   /** The tools that the model may use, where the provider's own may cost something beside it. */
   readonly tools: Span | undefined;
 }
@@ -63,6 +65,7 @@ export const NO_BODY: BodyHead = {
   from: "",
   store: undefined,
   serviceTier: undefined,
+  vectorsInBase64: false,
   tools: undefined,
 };
 
@@ -86,6 +89,7 @@ const OPENAI_MEMBERS = new WantedMembers([
   "prompt",
   "service_tier",
   "tools",
+  "encoding_format",
 ]);
 const ID_MEMBER = new WantedMembers(["id"]);
 const MODEL_MEMBER = new WantedMembers(["model"]);
@@ -221,6 +225,7 @@ function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
     prompt,
     tier,
     tools,
+    encoding,
   ] = spans;
   const from = readShort(body, previous) ?? idIn(body, held, "conv_");
   return {
@@ -237,6 +242,7 @@ function headOfOpenai(body: Buffer, spans: MemberSpans): BodyHead {
     from,
     store: readTrue(body, store) || (readFalse(body, store) ? false : undefined),
     serviceTier: tierNamed(readShort(body, tier)),
+    vectorsInBase64: encoding !== undefined && readShort(body, encoding) === "base64",
     tools,
   };
 }
@@ -310,6 +316,7 @@ function headOfAnthropic(body: Buffer, spans: MemberSpans): BodyHead {
     from: threadIn(body, thread) || idIn(body, container, "container_"),
     store: thread !== undefined && !isNull(body, thread) ? true : undefined,
     serviceTier: tierNamed(readShort(body, speed)),
+    vectorsInBase64: false,
     tools: undefined,
   };
   return fallbacks === undefined ? head : withFallbacks(body, head, fallbacks);

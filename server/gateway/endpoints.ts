@@ -48,6 +48,8 @@ export interface Endpoint {
   readonly ofBatch: "LOOK" | "REMOVAL" | undefined;
   /** The reply says where the results of batches lie. */
   readonly namesResults: boolean;
+  /** Its replies hold vectors, in the form that the request asks for. */
+  readonly makesVectors: boolean;
   /** Keeps what was said and asks no model, as another vendor's API at the same path does. */
   readonly isConversation: boolean;
   /** Only counts the tokens of a request, which is estimated here where the provider speaks another dialect. */
@@ -85,6 +87,7 @@ const DEFAULTS = {
   batch: undefined,
   ofBatch: undefined,
   namesResults: false,
+  makesVectors: false,
   isConversation: false,
   counts: false,
   uploads: false,
@@ -180,7 +183,7 @@ const OPENAI: readonly Endpoint[] = [
   ...things("/v1/conversations/{id}/items"),
   row("GET", "OPENAI", "/v1/conversations/{id}/items/{item}"),
   row("DELETE", "OPENAI", "/v1/conversations/{id}/items/{item}"),
-  row("POST", "OPENAI", "/v1/embeddings", { tokens: "IN", gemini: true }),
+  row("POST", "OPENAI", "/v1/embeddings", { tokens: "IN", makesVectors: true, gemini: true }),
   row("POST", "OPENAI", "/v1/images/generations", {
     ...IMAGES,
     modelDefault: "dall-e-2",

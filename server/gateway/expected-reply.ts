@@ -11,6 +11,8 @@ export interface Expected {
   readonly translation: WayBack | undefined;
   /** The caller asked for a stream. */
   readonly streamed: boolean;
+  /** The caller wants vectors in base64, which not every provider gives. */
+  readonly encodesVectors: boolean;
   /** The provider was asked for server-sent events, as opposed to a whole reply or a stream in JSON. */
   readonly asksEvents: boolean;
 }
@@ -45,14 +47,19 @@ export function isPassable(head: ReplyHead, { translation, streamed }: Expected)
   return translation === undefined && !streamed && !isEvents(head);
 }
 
-export function isJson(head: ReplyHead, { translation, endpoint }: Expected): boolean {
+function isJson(head: ReplyHead, { translation, endpoint }: Expected): boolean {
   if (isEvents(head)) return false;
   if (translation !== undefined) return true;
   return endpoint.form !== "OTHER" || head.contentType === "application/json";
 }
 
+/** A whole body that should be JSON and is none. */
+export function isGarbage(head: ReplyHead, body: Buffer, expected: Expected): boolean {
+  return isJson(head, expected) && !isReply(body, expected);
+}
+
 /** Chats and their like are objects. Other replies may be any value, or nothing where no model was asked. */
-export function isReply(body: Buffer, { translation, endpoint }: Expected): boolean {
+function isReply(body: Buffer, { translation, endpoint }: Expected): boolean {
   if (looksLikeJson(body)) return true;
   if (endpoint.form !== "OTHER" || translation !== undefined) return false;
   return body.length === 0 ? endpoint.model === "NONE" : looksLikeScalar(body);

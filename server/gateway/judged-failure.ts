@@ -1,3 +1,4 @@
+import { bounded } from "../core/bytes.js";
 import { isRecord } from "../core/record.js";
 import { parseRecord } from "../dialect/json-record.js";
 import { statusOfTold } from "../dialect/told-status.js";
@@ -19,7 +20,7 @@ export function refused(
     elsewhere,
     httpStatus,
     retryAfterMs,
-    detail: detail.slice(0, DETAIL_CHARS_MAX),
+    detail: bounded(detail, DETAIL_CHARS_MAX),
     kind: undefined,
     reply: passable ? reply() : undefined,
   };
@@ -38,7 +39,7 @@ export function failedInside(body: string, nowMs: number): AttemptFailure {
     elsewhere,
     httpStatus,
     retryAfterMs,
-    detail: `error inside a reply: ${said.replaceAll(/\s+/g, " ")}`.slice(0, DETAIL_CHARS_MAX),
+    detail: bounded(`error inside a reply: ${said.replaceAll(/\s+/g, " ")}`, DETAIL_CHARS_MAX),
     kind: undefined,
     reply: undefined,
   };

@@ -37,7 +37,7 @@ export interface GatewayLimits extends CallerLimits {
   readonly replyFilesBytesMax: number;
   /** A whole reply up to this size is checked before its head is sent, so that a bad one can be tried elsewhere. */
   readonly wholeReplyBytesMax: number;
-  /** Translated responses that are kept for callers who name them, as JSON text, all together. */
+  /** What translated responses take that are kept for callers who name them, all together. */
   readonly keptResponseBytesMax: number;
   /**
    * Ids of files, responses, conversations and the like of which is kept whose account holds them, and as many responses

@@ -60,6 +60,8 @@ const IMAGE_KIND_CHARS_MAX = 40;
 
 /** Output tokens for each byte of a text that is spoken: 21 a second, at fourteen letters a second. */
 const SPEECH_TOKENS_PER_BYTE = 1.5;
+/** A text to be spoken has some thousand letters at most, each of up to twelve bytes in JSON. */
+const SPOKEN_BYTES_MAX = 1024 * 1024;
 
 /** A minute costs as much as a thousand tokens of it. */
 const AUDIO_TOKENS_PER_SECOND = 17;
@@ -140,7 +142,7 @@ export function imageToolIn(body: Buffer, tools: Span): ImageToolUse | undefined
   const models: string[] = [];
   let input = 0;
   let output = 0;
-  const all = scanElements(body, tools);
+  const all = scanElements(body, tools, TOOLS_MAX);
   if (all.length > TOOLS_MAX)
     throw new Fault("invalid_argument", "The request has too many tools.");
   for (const tool of all) {
@@ -250,11 +252,13 @@ const SPEECH_MEMBERS = new WantedMembers(["input"]);
 
 function speechTokens(body: Buffer, textTokens: (bytes: number) => number): TokenUsage {
   const [text] = scanObject(body, SPEECH_MEMBERS);
-  // However its letters are written in JSON.
-  const said = readString(body, text) ?? "";
-  const output = Math.ceil(Buffer.byteLength(said) * SPEECH_TOKENS_PER_BYTE);
+  // However its letters are written in JSON; what nobody would speak is not read for that.
+  const isRead = bytesOf(text) <= SPOKEN_BYTES_MAX;
+  const said = isRead ? (readString(body, text) ?? "") : "";
+  const saidBytes = isRead ? Buffer.byteLength(said) : bytesOf(text);
+  const output = Math.ceil(saidBytes * SPEECH_TOKENS_PER_BYTE);
   const input = textTokens(body.length);
-  const parts = { audioOutput: output, characters: charactersIn(said) };
+  const parts = { audioOutput: output, characters: isRead ? charactersIn(said) : saidBytes };
   return { ...NO_TOKENS, input, output, parts };
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../core/fault.js";
-import { BATCHES, modelsOfBatch } from "./named-models.js";
+import { BATCHES, modelsBeside, modelsOfBatch } from "./named-models.js";
 
 /** JSON in which a member may stand twice, in order. */
 type Json = string | number | null | readonly Json[] | Members;
@@ -98,4 +98,15 @@ test("no reader finds a model in a batch of Google's that was not found here, no
     { numRuns: 10_000, seed: 7 },
   );
   assert.ok(read > 500, `only ${String(read)} were batches`);
+});
+
+test("of a list that is longer than anybody's no model is looked up", () => {
+  const naming = (member: string, count: number): Buffer =>
+    Buffer.from(
+      `{"${member}":[${Array.from({ length: count }, () => '{"model":"m"}').join(",")}]}`,
+    );
+  for (const member of ["models", "fallbacks", "tools", "plugins"]) {
+    assert.equal(modelsBeside(naming(member, 1000)).length, 1000);
+    assert.throws(() => modelsBeside(naming(member, 1001)), /too many models or tools/);
+  }
 });

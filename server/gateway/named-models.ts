@@ -214,13 +214,21 @@ function nameAt(body: Buffer, span: Span, form: BatchForm): string {
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 
+/** Of one list. No API takes as many, and each takes time to read. */
+const LISTED_MAX = 1_000;
+
+/** Throws Fault `invalid_argument` for a list that is longer than anybody's. */
 function namedIn(body: Buffer, lists: readonly (Span | undefined)[]): readonly string[] {
   const [models, fallbacks, ...others] = lists;
-  const named = (list: Span | undefined, mayBeText: boolean): string[] =>
-    (list === undefined ? [] : scanElements(body, list)).flatMap((each) => {
+  const named = (list: Span | undefined, mayBeText: boolean): string[] => {
+    const listed = list === undefined ? [] : scanElements(body, list, LISTED_MAX);
+    if (listed.length > LISTED_MAX)
+      throw new Fault("invalid_argument", "The request has too many models or tools in one list.");
+    return listed.flatMap((each) => {
       const text = mayBeText ? readString(body, each) : undefined;
       return text ?? modelIn(body, each) ?? [];
     });
+  };
   return [
     ...named(models, true),
     ...named(fallbacks, true),

@@ -26,6 +26,8 @@ export class OtherWays {
   readonly #lease: Lease;
   /** How often the key was asked in another way. */
   #times = 0;
+  /** The thoughts in the request cannot be read by the account, or are refused by the provider. */
+  isThoughtless = false;
   /** The provider spoke of the option that asks for usage, and is asked without it. */
   isWithoutUsage = false;
   /** The Responses API does not know what the request is made of, or cannot be told. */
@@ -62,29 +64,24 @@ export class OtherWays {
     return isOtherModel(this.#call.book.modelAsked, this.#lease.target);
   }
 
-  /**
-   * Learns from a refusal. Answers what to go on with, asked in the way that is known by now; undefined if the key would not
-   * serve the call in any.
-   */
-  learn(options: RoundTripOptions, failure: AttemptFailure, plan: CallPlan): CallPlan | undefined {
-    if (this.#times >= OTHERWISE_MAX) return undefined;
+  /** Learns from a refusal. True if the key may serve the call once it is asked in the way that is known by now. */
+  learn(options: RoundTripOptions, failure: AttemptFailure, plan: CallPlan): boolean {
+    if (this.#times >= OTHERWISE_MAX) return false;
     this.#times++;
     const { passage, usageAsked } = options;
+    const { target } = this.#lease;
     if (usageAsked && refusesUsage(failure)) {
       this.isWithoutUsage = true;
-      return { ...plan, mayAskUsage: false };
-    }
-    if (refusesSummaries(passage, failure)) {
-      this.#call.context.summaryOption.refusedBy(this.#lease.target.provider);
-      return plan;
-    }
-    if (refusesBrought(plan, passage, failure)) return { ...plan, isThoughtless: true };
-    if (this.#mayBeSaidInChat(passage, failure, plan)) {
+    } else if (refusesSummaries(passage, failure)) {
+      this.#call.context.summaryOption.refusedBy(target.provider);
+    } else if (this.#refusesThoughts(passage, failure, plan)) {
+      this.isThoughtless = true;
+    } else if (!this.#isInChat && this.#mayBeSaidInChat(passage, failure, plan)) {
       this.#isInChat = true;
-      return plan;
+    } else if (!this.#learnsDislike(passage, failure)) {
+      return this.#learnsForm(options, failure);
     }
-    const learns = this.#learnsDislike(passage, failure) || this.#learnsForm(options, failure);
-    return learns ? plan : undefined;
+    return true;
   }
 
   /** A chat that went to the Responses API for its tools may be said as it is where it cannot be said there. */
@@ -93,6 +90,11 @@ export class OtherWays {
     if (match.endpoint.form !== "CHAT" || form !== "RESPONSES") return false;
     this.#isInChat = context.passages.areToolsWithoutThought(this.#lease.target);
     return this.#isInChat;
+  }
+
+  #refusesThoughts(passage: Passage, failure: AttemptFailure, { body }: CallPlan): boolean {
+    if (this.isThoughtless) return false;
+    return refusesThoughts(passage, failure) && mayBringThoughts(body, passage.form);
   }
 
   #mayBeSaidInChat(
@@ -121,10 +123,4 @@ export class OtherWays {
     const lesson = { asked: passage.form, failure, holder, isOther: this.#isOther };
     return context.passages.learn(endpoint, this.#lease.target, lesson);
   }
-}
-
-/** The thoughts in the request cannot be read by the account, or are refused by the provider. */
-function refusesBrought(plan: CallPlan, passage: Passage, failure: AttemptFailure): boolean {
-  if (plan.isThoughtless || !refusesThoughts(passage, failure)) return false;
-  return mayBringThoughts(plan.body, passage.form);
 }

@@ -35,7 +35,7 @@ test("a conversation is found through all its responses, and only by the key tha
 });
 
 test("memory stays bounded: what was not named for the longest goes, with its items", () => {
-  const store = new ResponseStore(600);
+  const store = new ResponseStore(10_000);
   const memory = store.of(holder("ck_1"));
   for (let i = 0; i < 50; i++) {
     const input = said("x".repeat(100));
@@ -62,7 +62,7 @@ test("a conversation whose beginning is gone is not taken for whole", () => {
 });
 
 test("a user who keeps many responses, under many keys, pushes out their own and nobody else's", () => {
-  const store = new ResponseStore(2_000);
+  const store = new ResponseStore(20_000);
   const quiet = store.of(holder("ck_quiet", "usr_quiet"));
   const response = { id: "r", previousId: undefined, input: said("x".repeat(100)) };
   quiet.keep({ ...response, output: [item("i")] });
@@ -76,7 +76,7 @@ test("a user who keeps many responses, under many keys, pushes out their own and
 });
 
 test("a response that is kept again under its id has the items that it has now", () => {
-  const memory = new ResponseStore(2_000).of(holder("ck_1"));
+  const memory = new ResponseStore(10_000).of(holder("ck_1"));
   const response = { id: "r", previousId: undefined, input: NOTHING_SAID };
   memory.keep({ ...response, output: [item("i1"), item("i2")] });
   memory.keep({ ...response, output: [item("i2"), item("i3")] });
@@ -85,15 +85,34 @@ test("a response that is kept again under its id has the items that it has now",
 });
 
 test("what a response answered weighs as what it was asked, and one that is too large pushes out nothing", () => {
-  const memory = new ResponseStore(1_000).of(holder("ck_1"));
+  const memory = new ResponseStore(6_000).of(holder("ck_1"));
   const keep = (id: string, chars: number): void => {
     const output = [item(`item-${id}`, "x".repeat(chars))];
     memory.keep({ id, previousId: undefined, input: NOTHING_SAID, output });
   };
   const isKept = (id: string): boolean => memory.conversation(id) !== undefined;
   keep("r1", 400);
-  keep("r2", 2_000);
+  keep("r2", 5_000);
   assert.deepEqual(["r1", "r2"].map(isKept), [true, false]);
   for (const id of ["r3", "r4"]) keep(id, 400);
   assert.deepEqual(["r1", "r3", "r4"].map(isKept), [false, true, true]);
+});
+
+test("responses that say next to nothing weigh what they take", () => {
+  const memory = new ResponseStore(64 * 1024).of(holder("ck_1"));
+  const count = (prefix: string, output: (at: number) => readonly KeptItem[]): number => {
+    const ids = Array.from({ length: 1000 }, (_, at) => `${prefix}${String(at)}`);
+    for (const [at, id] of ids.entries()) {
+      memory.keep({ id, previousId: undefined, input: NOTHING_SAID, output: output(at) });
+    }
+    return ids.filter((id) => memory.conversation(id) !== undefined).length;
+  };
+  assert.equal(
+    count("r", () => []),
+    63,
+  );
+  assert.equal(
+    count("s", (at) => [item(`i${String(at)}`)]),
+    31,
+  );
 });

@@ -5,6 +5,10 @@ import type { ItemMemory, KeptItem, KeptResponse } from "../dialect/translate/ke
 /** A conversation goes on from response to response this often; more is a mistake or an attack. */
 const CHAIN_MAX = 1_000;
 
+/** What one weighs beside its text, in bytes of memory, and each of its items. */
+const RESPONSE_BYTES = 1024;
+const ITEM_BYTES = 1024;
+
 interface Entry {
   readonly holder: Holder;
   readonly response: KeptResponse;
@@ -22,7 +26,7 @@ export class ResponseStore {
   /** By client key and item id: the name of the response that holds it. */
   readonly #items = new Map<string, string>();
 
-  /** @param bytesMax of JSON text, kept in all. */
+  /** @param bytesMax of memory, taken in all. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
     this.#entries = new FairMap<Entry>(bytesMax, ({ holder, response }) => {
@@ -80,7 +84,7 @@ function textOf({ text }: KeptItem): Buffer {
 }
 
 function bytesOf({ input, output }: KeptResponse): number {
-  let bytes = input.length;
-  for (const { text } of output) bytes += text.length;
+  let bytes = RESPONSE_BYTES + input.length;
+  for (const { text } of output) bytes += ITEM_BYTES + text.length;
   return bytes;
 }

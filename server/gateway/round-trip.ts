@@ -4,7 +4,6 @@ import { Fault } from "../core/fault.js";
 import { mayTellError } from "../dialect/told-errors.js";
 import { LONG_BYTES_MIN } from "../dialect/translate/thread/long-translations.js";
 import type { FollowUp, ReplyFacts } from "../dialect/translate/translator.js";
-import { UsageStripper } from "../dialect/usage-strip.js";
 import type { HeaderLines } from "../http/header-lines.js";
 import type { UpstreamFailure } from "../upstream/failure.js";
 import type { Flight, UpstreamHandler } from "../upstream/flight.js";
@@ -14,7 +13,7 @@ import { noRoom } from "./body.js";
 import { CollectedReply, tooLargeToTranslate } from "./collected-reply.js";
 import { Decoder, type DecoderListener, isDecodable } from "./decode.js";
 import { showsResponse } from "./endpoints.js";
-import { failingAs, headForCaller, isJson, isReadWhole, isReply, unfit } from "./expected-reply.js";
+import { failingAs, headForCaller, isGarbage, isReadWhole, unfit } from "./expected-reply.js";
 import { later } from "./later-work.js";
 import type { Relay } from "./relay.js";
 import type { StreamSource } from "./relay-options.js";
@@ -26,6 +25,7 @@ import {
   readReplyHead,
   type ReplyHead,
 } from "./reply-head.js";
+import { editOf, hasListsFor } from "./reply-edit.js";
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "./reply-look.js";
 import { reshape, type Reshaping, streamEnd } from "./reshaped-reply.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
@@ -258,13 +258,9 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     const { head } = collected;
     const body = withoutMark(collected.whole());
     const isStream = isEvents(head) || beginsLikeEvents(body);
-    if (isStream && !this.options.streamed) {
-      this.#joinEvents(head, body);
-      return;
-    }
-    const isGarbage = isJson(head, this.options) && !isReply(body, this.options);
-    if (isGarbage) this.#refuse(this.#garbage("a reply that is no JSON"));
-    else this.#readReply(head, body);
+    if (isStream && !this.options.streamed) this.#joinEvents(head, body);
+    else if (!isGarbage(head, body, this.options)) this.#readReply(head, body);
+    else this.#refuse(this.#garbage("a reply that is no JSON"));
   }
 
   /** A stream that was not asked for becomes the reply that was. */
@@ -311,6 +307,7 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
     if (next.kind === "FAILED") this.#refuse(taskRefused(this.options, head, next));
     else if (next.kind !== "DONE") this.#goOn({ head, body, tokens }, next);
     else if (asksEvents) this.#giveEvents({ head, body, tokens });
+    else if (hasListsFor(this.options, body)) this.#giveVectors({ head, body, tokens });
     else this.#giveAnswer({ head, body, tokens }, NO_FILES);
   }
 
@@ -339,6 +336,13 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
         this.#endStream(relay);
       } else if (translation === undefined) this.#giveAnswer(reply, NO_FILES);
       else this.#refuse(this.#garbage("no stream"));
+    });
+  }
+
+  /** The caller wants them in base64. */
+  #giveVectors({ head, body, tokens }: WholeReply): void {
+    this.#reshape("VECTORS", body, (made = body) => {
+      this.#giveAnswer({ head, body: made, tokens }, NO_FILES);
     });
   }
 
@@ -417,16 +421,15 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
   }
 
   #source(head: ReplyHead, stripsUsage: boolean): StreamSource {
-    const { passage, translation, streamed } = this.options;
+    const { passage, streamed } = this.options;
     const { codec, form } = passage;
     const events = isEvents(head);
-    const strip = stripsUsage && events ? new UsageStripper() : undefined;
     return {
       codec,
       form,
       events,
       elements: streamed && !events && form === "GENERATE",
-      edit: translation?.stream() ?? strip,
+      edit: editOf(this.options, events, stripsUsage),
       tap: this.#decoder ?? this.flight,
       unpacker: this.#decoder,
       trip: this,

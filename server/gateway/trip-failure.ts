@@ -1,3 +1,6 @@
+import { bounded } from "../core/bytes.js";
+import { isRecord } from "../core/record.js";
+import { parseRecord } from "../dialect/json-record.js";
 import { redact } from "../upstream/redact.js";
 import {
   type AttemptFailure,
@@ -24,7 +27,27 @@ export function refusedOverHttp(
 
 /** It told an error inside its reply or stream; `error` as `toldError` makes it. */
 export function toldInside(trip: RoundTripOptions, error: string): AttemptFailure {
-  return failedInside(redact(error, trip.secret), trip.call.context.clock.now());
+  const { clock, limits } = trip.call.context;
+  const short = error.length <= limits.errorReplyBytesMax ? error : shortened(error);
+  return failedInside(redact(short, trip.secret), clock.now());
+}
+
+/** So much of the words of an error that is longer than a refusal may be; to judge megabytes would hold others up. */
+const WORDS_CHARS_MAX = 4096;
+const CODE_CHARS_MAX = 100;
+
+function shortened(error: string): string {
+  const told = parseRecord(error)?.["error"];
+  const said = isRecord(told) ? told : { message: told };
+  const code = (name: string): unknown => beginOf(said[name], CODE_CHARS_MAX);
+  const message = beginOf(said["message"], WORDS_CHARS_MAX);
+  const names = { code: code("code"), type: code("type"), status: code("status") };
+  return JSON.stringify({ error: { ...names, message } });
+}
+
+function beginOf(value: unknown, charsMax: number): unknown {
+  if (typeof value === "string") return bounded(value, charsMax);
+  return typeof value === "number" ? value : undefined;
 }
 
 /** As `toldInside`, of a whole reply: where the request is at fault, the caller reads why. */
@@ -35,7 +58,8 @@ export function refusedInside(
   error: string,
 ): AttemptFailure {
   const failure = toldInside(trip, error);
-  if (failure.outcome !== "REQUEST_REFUSED") return failure;
+  const isShort = body.length <= trip.call.context.limits.errorReplyBytesMax;
+  if (failure.outcome !== "REQUEST_REFUSED" || !isShort) return failure;
   const httpStatus = failure.httpStatus ?? head.httpStatus;
   const text = redact(body.toString("utf8"), trip.secret);
   return { ...failure, reply: passedOn(trip, { ...head, httpStatus }, text) };
@@ -48,7 +72,7 @@ export function taskRefused(
   said: { readonly httpStatus: number; readonly message: string },
 ): AttemptFailure {
   const { httpStatus } = said;
-  const message = redact(said.message, trip.secret).slice(0, DETAIL_CHARS_MAX);
+  const message = bounded(redact(said.message, trip.secret), DETAIL_CHARS_MAX);
   const reply = passedOn(trip, { ...head, httpStatus }, JSON.stringify({ message }));
   return failedTask(message, httpStatus, reply);
 }

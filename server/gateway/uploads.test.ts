@@ -21,10 +21,16 @@ test("an upload is its beginner's, from where it was begun alone, whatever a pro
   assert.equal(ownerAt(IP, "up-2"), undefined);
 });
 
-test("an upload without an id is nobody's", () => {
+test("an upload without an id, or with one that is longer than any, is nobody's", () => {
   const uploads = new Uploads();
-  uploads.begin("", { principal: caller("usr"), ip: IP });
-  assert.equal(uploads.callerOf("", IP), undefined);
+  for (const [id, owner] of [
+    ["", undefined],
+    ["u".repeat(1024), "usr"],
+    ["u".repeat(1025), undefined],
+  ] as const) {
+    uploads.begin(id, { principal: caller("usr"), ip: IP });
+    assert.equal(uploads.callerOf(id, IP)?.ownerId, owner);
+  }
 });
 
 test("what is no address leads no upload anywhere", () => {

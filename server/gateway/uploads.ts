@@ -5,6 +5,8 @@ import type { RequestHead } from "./request-head.js";
 /** Uploads under way, of which is known who began them; of more, the user who has most loses the oldest. */
 const UPLOADS_MAX = 4_096;
 const UPLOAD_PARAMETER = "upload_id";
+/** Google's ids have some 150 characters; what is longer is not worth its memory. */
+const ID_CHARS_MAX = 1024;
 /** Never said to callers: it may be the provider key. */
 const KEY_PARAMETER = "key";
 const HOST = /^[\w.:[\]-]{1,255}$/;
@@ -24,7 +26,7 @@ export class Uploads {
 
   /** Of two that were begun under one id the first counts, whatever a provider says. */
   begin(id: string, begun: Begun): void {
-    if (id === "" || this.#begun.has(id)) return;
+    if (id === "" || id.length > ID_CHARS_MAX || this.#begun.has(id)) return;
     this.#begun.set(begun.principal, id, begun);
   }
 

@@ -44,6 +44,9 @@ test("who gets no key is told whose keys there are none of, for what, why, and w
   ] as const) {
     assert.match(fault.publicMessage, words);
     assert.equal(fault.retryAfterSeconds, seconds, fault.publicMessage);
+    // Where no time brings one back, SDKs need not come again by themselves.
+    const isForGood = seconds === 30;
+    assert.equal(fault.headers, isForGood ? "x-should-retry: false\r\n" : "");
   }
 });
 

@@ -11,6 +11,8 @@ import type { Scope } from "./scope.js";
 
 /** Retry-After when no key will come back by itself. */
 const RETRY_LATER_SECONDS = 30;
+/** By which SDKs tell their caller then, and do not wait so long to ask again themselves. */
+const FOR_GOOD = "x-should-retry: false\r\n";
 
 /** When a route has a key again, monotonic milliseconds: `nowMs` when it has one, infinity when none will come back by itself. */
 export function nextBackMs(
@@ -97,8 +99,10 @@ export function poolClosed(): Fault {
 
 function refusal({ kind }: Scope, message: string, waitMs: number): Fault {
   const code = kind === "PUBLIC" ? "no_public_token" : "no_own_token";
-  const waitSeconds = waitMs === Infinity ? RETRY_LATER_SECONDS : Math.ceil(waitMs / 1000);
-  return new Fault(code, message, { retryAfterSeconds: Math.max(1, waitSeconds) });
+  if (waitMs === Infinity) {
+    return new Fault(code, message, { retryAfterSeconds: RETRY_LATER_SECONDS, headers: FOR_GOOD });
+  }
+  return new Fault(code, message, { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) });
 }
 
 function modelRefused(index: KeyIndex, route: Route, scope: Scope): boolean {

@@ -1,3 +1,4 @@
+import { detached } from "../core/bytes.js";
 import { Fault } from "../core/fault.js";
 import { hasNoModelList, modelsRequest, PROBE_TIMEOUT_MS } from "./probe-request.js";
 import type { ProbeOptions, ProbeSubject } from "./probe.js";
@@ -48,7 +49,7 @@ export async function checkKey(
   }
   const ok = answer.httpStatus < 300 || hasNoModelList(answer.httpStatus);
   const body = ok ? "" : redact(answer.body.toString("utf8"), secret);
-  const error = ok ? "" : errorText(answer.httpStatus, body).slice(0, ERROR_CHARS_MAX);
+  const error = ok ? "" : detached(errorText(answer.httpStatus, body).slice(0, ERROR_CHARS_MAX));
   return { ok, httpStatus: answer.httpStatus, latencyMs, error, body };
 }
 

@@ -1,3 +1,4 @@
+import { bounded } from "../core/bytes.js";
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import type { Clock } from "../core/clock.js";
 import { Fault } from "../core/fault.js";
@@ -72,7 +73,7 @@ const UNPACK: Readonly<Record<string, typeof gunzipSync | undefined>> = {
 };
 
 function problem(text: string): ModelListAnswer {
-  return { problem: text.slice(0, PROBLEM_CHARS_MAX) };
+  return { problem: bounded(text, PROBLEM_CHARS_MAX) };
 }
 
 /**
@@ -132,7 +133,7 @@ const OUTPUT_MEMBERS = ["outputTokenLimit", "max_tokens", "max_output_tokens"];
 
 function lineOf(value: unknown): string | undefined {
   if (typeof value !== "string" || value === "" || /\p{Cc}/u.test(value)) return undefined;
-  return value.slice(0, DISPLAY_NAME_CHARS_MAX);
+  return bounded(value, DISPLAY_NAME_CHARS_MAX);
 }
 
 /** Seconds, as OpenAI counts, or a date. */

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { createContextValues, type HandlerContext } from "@connectrpc/connect";
-import { ExportCallsRequestSchema } from "../../proto/gen/latchkey/v1/calls_pb.js";
+import {
+  ExportCallsRequest_Format,
+  ExportCallsRequestSchema,
+} from "../../proto/gen/latchkey/v1/calls_pb.js";
 import { StreamInfo_Kind } from "../../proto/gen/latchkey/v1/common_pb.js";
 import { callFilter } from "../../server/control/call-filter.js";
 import { exportCalls } from "../../server/control/calls-export.js";
@@ -141,6 +144,27 @@ test("no cell of an export is a formula to a spreadsheet, whatever callers and p
     "\uff1d1",
     "\u00a0-1",
   ];
+  const csv = await exported(texts, ExportCallsRequest_Format.CSV);
+  for (const text of texts) {
+    const cell = /[\r\n]/.test(text) ? `"'${text}"` : `'${text}`;
+    assert.equal(csv.split(`,${cell},`).length, 3, JSON.stringify(text));
+  }
+});
+
+test("an export says to a terminal nothing that it obeys, and JSON in it means the same", async () => {
+  const text = "\u001b[2J\u009b31m\u007f\u202e\u200b\u2028\u{e0041}é";
+  const csv = await exported([text], ExportCallsRequest_Format.CSV);
+  assert.equal(csv.split(",\ufffd[2J\ufffd31m\ufffd\ufffd\ufffd\ufffd\ufffdé,").length, 3);
+  const json = await exported([text], ExportCallsRequest_Format.JSONL);
+  assert.match(json, /^[ -~é]+\n$/);
+  assert.equal((JSON.parse(json) as { model_asked: string }).model_asked, text);
+});
+
+/** The export of calls that asked for these models and failed with these words. */
+async function exported(
+  texts: readonly string[],
+  format: ExportCallsRequest_Format,
+): Promise<string> {
   const items = texts.map((text, at) =>
     aCall(`call_${at}`, { modelAsked: text, errorMessage: text }),
   );
@@ -158,13 +182,10 @@ test("no cell of an export is a formula to a spreadsheet, whatever callers and p
     pageToken: "",
   };
   const deps = { ledger, names: NAMES, clock: new FakeClock() };
-  let csv = "";
-  const request = create(ExportCallsRequestSchema);
+  let all = "";
+  const request = create(ExportCallsRequestSchema, { format });
   for await (const part of exportCalls(deps, request, { query, context })) {
-    if ("chunk" in part) csv += part.chunk.toString();
+    if ("chunk" in part) all += part.chunk.toString();
   }
-  for (const text of texts) {
-    const cell = /[\r\n]/.test(text) ? `"'${text}"` : `'${text}`;
-    assert.equal(csv.split(`,${cell},`).length, 3, JSON.stringify(text));
-  }
-});
+  return all;
+}

@@ -94,6 +94,18 @@ test("speech reserves by the text that is spoken", async () => {
   assert.equal(gateway.limiter.estimates.at(-1)?.maxOutputTokens, 9, "however it is written");
 });
 
+test("a text that nobody would speak is not read, and reserves no less for it", async () => {
+  const input = String.raw`\u00e9`.repeat(200_000);
+  const answer = await gateway.fetch(SPEECH, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: `{"model":"m","input":"${input}"}`,
+  });
+  await answer.text();
+  const { parts } = gateway.limiter.estimates.at(-1) ?? {};
+  assert.equal(parts?.characters, input.length + 2);
+});
+
 test("a transcription reserves by the seconds that its file may last, as its format says", async () => {
   const wav = wave(10);
   const lying = Buffer.from(wav);

@@ -6,6 +6,7 @@ import {
   CHAT_REPLY,
   chatEvents,
   inTurn,
+  replyJson,
   replyEvents,
   type Script,
 } from "../support/upstream-stub.js";
@@ -120,6 +121,21 @@ test("of an error no more is read than can be of use: its connection is closed a
   assert.equal((await post(CHAT)).status, 200);
   await endless.closed;
   assert.deepEqual(pool.outcomes, ["RATE_LIMITED", "OK"]);
+});
+
+test("an error of megabytes inside a reply is judged by its codes and its first words, and not passed on", async () => {
+  const { post, pool, sink } = await bound();
+  const told = (message: string): string =>
+    JSON.stringify({ error: { message, type: "invalid_request_error", code: "bad" } });
+  site.stub.script = replyJson(200, told("bad words ".repeat(300_000)));
+  const answer = await post(CHAT);
+  assert.equal(answer.status, 400);
+  assert.ok((await answer.text()).length < 1000);
+  assert.deepEqual(pool.outcomes, ["REQUEST_REFUSED"]);
+  const { attempts } = await sink.record(1);
+  assert.match(attempts[0]?.detail ?? "", /^error inside a reply: (?:bad words ){10,}/);
+  site.stub.script = replyJson(200, told("bad"));
+  assert.equal(await (await post(CHAT)).text(), told("bad"));
 });
 
 test("an error that comes in pieces goes on whole", async () => {

@@ -63,6 +63,15 @@ test("a fraction has four digits, and JSON has all", () => {
   }
 });
 
+test("JSON says to a terminal nothing that it obeys, and means the same", () => {
+  const name = "\u001b[2J\u009b31m\u007f\u202e\u2066\u200b\u2028\ufeff\u{e0041} ok \u00e9 \u4e2d";
+  const json = jsonOf(ModelSchema, create(ModelSchema, { displayName: name }));
+  assert.match(json, /^[ -~\u00e9\u4e2d]+$/);
+  assert.ok(json.includes(String.raw`\u009b31m\u007f\u202e`));
+  assert.ok(json.includes(String.raw`\udb40\udc41 ok é 中`));
+  assert.equal((JSON.parse(json) as { display_name: string }).display_name, name);
+});
+
 test("rows of numbers are a table", () => {
   const history = [{ unixSeconds: 1n, calls: 2 }, { unixSeconds: 2n }];
   const text = fieldsOf(OverviewSchema, create(OverviewSchema, { history }));

@@ -29,7 +29,21 @@ const { IMPLICIT } = FeatureSet_FieldPresence;
 
 /** JSON with the field names of the proto; one line, so that it can be piped. */
 export function jsonOf(schema: DescMessage, message: Message): string {
-  return JSON.stringify(toJson(schema, message, { useProtoFieldName: true }));
+  return jsonText(toJson(schema, message, { useProtoFieldName: true }));
+}
+
+/** What a terminal would obey, or hide, but for what JSON escapes itself. */
+const UNPRINTED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** JSON in which callers and providers say nothing to the terminal; whoever parses it reads the same. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replaceAll(UNPRINTED, (sign) =>
+    Array.from({ length: sign.length }, (_, at) => unitEscape(sign.charCodeAt(at))).join(""),
+  );
+}
+
+function unitEscape(unit: number): string {
+  return `\\u${unit.toString(16).padStart(4, "0")}`;
 }
 
 /** Rows under their headings, as one text. */

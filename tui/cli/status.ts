@@ -11,6 +11,7 @@ import {
 } from "../../proto/gen/latchkey/v1/usage_pb.js";
 import { ApiError } from "../api/api-error.js";
 import { statusText } from "../present/status-text.js";
+import { jsonText } from "./output.js";
 import type { CliPort } from "./port.js";
 
 /** Prints one look at the server: what the dashboard's first screen shows, for scripts and for a glance. */
@@ -46,7 +47,7 @@ async function firstOverview(
 
 function jsonOf(status: GetStatusResponse, overview: Overview | undefined): string {
   const options = { useProtoFieldName: true };
-  return JSON.stringify({
+  return jsonText({
     status: toJson(GetStatusResponseSchema, status, options),
     overview: overview === undefined ? null : toJson(OverviewSchema, overview, options),
   });

@@ -3,6 +3,7 @@ import { owned } from "../../../core/bytes.js";
 import type { Fault } from "../../../core/fault.js";
 import type { StreamForm } from "../../codec.js";
 import { replyEvents } from "../../reply-events.js";
+import { withEncodedVectors } from "../../vectors.js";
 import { wholeOfEvents } from "../../whole-of-events.js";
 import { withoutThoughts } from "../foreign-thoughts.js";
 import type { ItemMemory, KeptResponse } from "../kept-response.js";
@@ -25,19 +26,29 @@ type Told<T extends { readonly memory?: ItemMemory | undefined }> = Omit<T, "mem
 };
 
 /**
- * A whole reply that has to become EVENTS, for a stream was asked for, or the other way round; or a request that has to be
- * without what a model thought.
+ * What has another shape than it should: a whole reply where a stream was asked for, or the other way round; vectors in
+ * lists where base64 was asked for; a request with thoughts that its provider refuses.
  */
 export interface Reshaping {
-  readonly to: "EVENTS" | "WHOLE" | "THOUGHTLESS";
+  readonly to: "EVENTS" | "WHOLE" | "VECTORS" | "THOUGHTLESS";
   readonly form: StreamForm;
   readonly body: Buffer;
 }
 
 /** What it should have been; undefined for what says no such thing. */
 export function reshaped({ to, form, body }: Reshaping): Buffer | undefined {
-  if (to === "THOUGHTLESS") return withoutThoughts(body, form);
-  return to === "EVENTS" ? replyEvents(body, form) : wholeOfEvents(body, form);
+  switch (to) {
+    case "EVENTS":
+      return replyEvents(body, form);
+    case "WHOLE":
+      return wholeOfEvents(body, form);
+    case "VECTORS":
+      return withEncodedVectors(body);
+    case "THOUGHTLESS":
+      return withoutThoughts(body, form);
+    default:
+      return unreachable(to);
+  }
 }
 
 /** `body`: given away. */
