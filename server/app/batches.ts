@@ -47,8 +47,7 @@ export async function startBatches(foundation: Foundation, parts: BatchParts): P
     look: looker(foundation, parts),
     record: recorder(foundation, parts),
     recorded: () => parts.accounting.caughtUp(),
-    take: (batch) =>
-      batch.later === undefined || parts.laterUsages.take(batch, batch.batchId) !== undefined,
+    take: (batch) => batch.later === undefined || parts.laterUsages.claim(batch),
     setAside: (batch) => parts.limiter.setAside(batch, batch.reserved),
   });
   await watch.start();

@@ -12,7 +12,8 @@ const LOOK_EVERY_MS = 60_000;
 export class HealthLoop {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #keys: () => Promise<readonly ProviderKey[]>;
+  readonly #keyIds: () => readonly string[];
+  readonly #keyNow: (id: string) => ProviderKey | undefined;
   readonly #check: (key: ProviderKey) => Promise<HealthCheck>;
   readonly #everySeconds: () => number;
   #timer: Timer | undefined;
@@ -24,15 +25,18 @@ export class HealthLoop {
   constructor(options: {
     clock: Clock;
     logger: Logger;
-    /** Those that are worth a check now. */
-    keys: () => Promise<readonly ProviderKey[]>;
+    /** All that there are. */
+    keyIds: () => readonly string[];
+    /** A key as it is now; undefined when it is not worth a check. A round takes its time, in which keys are changed. */
+    keyNow: (id: string) => ProviderKey | undefined;
     check: (key: ProviderKey) => Promise<HealthCheck>;
     /** The setting; 0 for never. */
     everySeconds: () => number;
   }) {
     this.#clock = options.clock;
     this.#logger = options.logger;
-    this.#keys = options.keys;
+    this.#keyIds = options.keyIds;
+    this.#keyNow = options.keyNow;
     this.#check = options.check;
     this.#everySeconds = options.everySeconds;
   }
@@ -49,17 +53,14 @@ export class HealthLoop {
     await this.#running;
   }
 
-  #wait(ms: number, then: () => Promise<void>): void {
-    if (this.#stopped) return;
-    this.#timer = this.#clock.setTimer(() => {
-      this.#running = then();
-    }, ms);
+  #wait(ms: number, then: () => void): void {
+    if (!this.#stopped) this.#timer = this.#clock.setTimer(then, ms);
   }
 
   #waitForRound(): void {
     const leftMs = this.#leftMs();
-    this.#wait(Math.min(leftMs, LOOK_EVERY_MS), async () => {
-      if (this.#leftMs() <= 0) await this.#round();
+    this.#wait(Math.min(leftMs, LOOK_EVERY_MS), () => {
+      if (this.#leftMs() <= 0) this.#round();
       else this.#waitForRound();
     });
   }
@@ -71,28 +72,30 @@ export class HealthLoop {
     return this.#endedMs + seconds * 1000 - this.#clock.monotonic();
   }
 
-  async #round(): Promise<void> {
-    try {
-      this.#next([...(await this.#keys())]);
-    } catch (error) {
-      this.#logger.warn({ err: error }, "the round of health checks could not begin");
-      this.start();
-    }
+  #round(): void {
+    this.#next(this.#keyIds().filter((id) => this.#keyNow(id) !== undefined));
   }
 
-  #next(left: ProviderKey[]): void {
-    const key = left.pop();
-    if (key === undefined) {
+  #next(left: string[]): void {
+    const id = left.pop();
+    if (id === undefined) {
       this.start();
       return;
     }
-    this.#wait(PAUSE_MS, async () => {
-      try {
-        await this.#check(key);
-      } catch (error) {
-        this.#logger.warn({ err: error, providerKeyId: key.id }, "a key could not be checked");
-      }
-      this.#next(left);
+    this.#wait(PAUSE_MS, () => {
+      this.#running = this.#look(id).then(() => {
+        this.#next(left);
+      });
     });
+  }
+
+  async #look(id: string): Promise<void> {
+    const key = this.#keyNow(id);
+    if (key === undefined) return;
+    try {
+      await this.#check(key);
+    } catch (error) {
+      this.#logger.warn({ err: error, providerKeyId: id }, "a key could not be checked");
+    }
   }
 }

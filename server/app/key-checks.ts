@@ -38,15 +38,18 @@ export function startKeyChecks(parts: {
     const secret = secrets.open(key, new URL(provider.baseUrl).origin);
     const { body, ...found } = await checkKey(tools, { provider, secret });
     const check = { providerKeyId: key.id, at: clock.now(), ...found };
-    pool.reportCheck(key.id, { ...found, outcome: outcomeOfCheck(found.httpStatus, body) });
+    pool.reportCheck(key, { ...found, outcome: outcomeOfCheck(found.httpStatus, body) });
     await storage.keys.write((tx) => tx.healthChecks.append(check));
     return check;
   };
   const loop = new HealthLoop({
     clock,
     logger,
-    keys: async () =>
-      vault.state === "UNLOCKED" ? [...providerKeysOf(pool)].filter((key) => key.enabled) : [],
+    keyIds: () => Array.from(providerKeysOf(pool), ({ id }) => id),
+    keyNow: (id) => {
+      const key = pool.registry.slot(id)?.key;
+      return vault.state === "UNLOCKED" && key?.enabled === true ? key : undefined;
+    },
     check: checkHealth,
     everySeconds: () => useCases.settings.values.healthCheckSeconds,
   });

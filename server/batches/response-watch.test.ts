@@ -171,6 +171,26 @@ test("a response whose call is on record outlives its process, and one that is t
   }
 });
 
+test("a batch that the store does not take before its call is on record is set aside and counts all the same", async () => {
+  const { outside, clock, aside, watch } = await watchingResponses();
+  const batch = batchOf("b1", "usr", clock.now(), { reserved: RESERVED });
+  outside.take = () => true;
+  const made = outside.made.bind(outside);
+  outside.made = () => Promise.reject(new Error("locked"));
+  await make(watch, batch);
+  assert.deepEqual([aside, outside.looks], [["b1"], 0]);
+  outside.made = made;
+  const news = { kind: "GOES_ON", batch, lookAt: batch.madeAt } as const;
+  outside.news.push(news);
+  await watch.recorded(news);
+  assert.deepEqual(aside, ["b1"]);
+  const names = [{ batchId: batch.batchId, path: batch.path }];
+  outside.look = ({ sought }) => (sought === undefined ? ended("m") : { kind: "SOUGHT", names });
+  await passing(clock, DAY_MS);
+  assert.deepEqual([outside.ledger.size, aside], [1, []]);
+  await watch.stop();
+});
+
 test("a response that the store does not take the first time counts all the same", async () => {
   const outside = new Outside();
   const clock = clockAt();
@@ -226,25 +246,5 @@ test("a response that is gone counts as what was set aside, or where its call co
     [["/v1/responses/r1", "response_lost", 5]],
   );
   assert.deepEqual([aside, outside.rows.every(({ lookAt }) => lookAt === null)], [[], true]);
-  await watch.stop();
-});
-
-test("a batch that the store does not take before its call is on record is set aside and counts all the same", async () => {
-  const { outside, clock, aside, watch } = await watchingResponses();
-  const batch = batchOf("b1", "usr", clock.now(), { reserved: RESERVED });
-  outside.take = () => true;
-  const made = outside.made.bind(outside);
-  outside.made = () => Promise.reject(new Error("locked"));
-  await make(watch, batch);
-  assert.deepEqual([aside, outside.looks], [["b1"], 0]);
-  outside.made = made;
-  const news = { kind: "GOES_ON", batch, lookAt: batch.madeAt } as const;
-  outside.news.push(news);
-  await watch.recorded(news);
-  assert.deepEqual(aside, ["b1"]);
-  const names = [{ batchId: batch.batchId, path: batch.path }];
-  outside.look = ({ sought }) => (sought === undefined ? ended("m") : { kind: "SOUGHT", names });
-  await passing(clock, DAY_MS);
-  assert.deepEqual([outside.ledger.size, aside], [1, []]);
   await watch.stop();
 });

@@ -115,12 +115,10 @@ const IN_INPUT = new WantedMembers(["fileName", "file_name", "requests"]);
 
 /** By what the batch that a request asks for will be told apart. `requests`: how many stand in it, if they were counted. */
 export function soughtBy(dialect: Dialect, body: Buffer, requests?: number): Sought {
-  // Of Anthropic's there is nothing else.
-  if (dialect === "ANTHROPIC" && requests !== undefined) {
-    return { inputFile: "", name: "", requests };
-  }
   try {
-    return SEEKERS[dialect](body);
+    if (requests === undefined) return SEEKERS[dialect](body);
+    // Then there is no file, and of Anthropic's no name either.
+    return { inputFile: "", name: dialect === "GEMINI" ? nameIn(body) : "", requests };
   } catch {
     // It is no JSON object, so no provider makes a batch of it.
     return { inputFile: "", name: "", requests: undefined };
@@ -138,15 +136,20 @@ const SEEKERS: Readonly<Record<Dialect, (body: Buffer) => Sought>> = {
   },
   GEMINI: (body) => {
     const [batch] = scanObject(body, BATCH);
-    const names = batch === undefined ? [] : scanMember(body, batch, NAMES);
     const input = batch === undefined ? [] : scanMember(body, batch, INPUTS);
     const [first, second, inline] = inside(body, input.find(isThere), IN_INPUT);
     const inputFile = readString(body, first ?? second) ?? "";
     const [list] = inside(body, inline, REQUESTS);
     const requests = inputFile === "" ? countOf(body, list) : undefined;
-    return { inputFile, name: readString(body, names.find(isThere)) ?? "", requests };
+    return { inputFile, name: nameIn(body), requests };
   },
 };
+
+/** The name that a caller gives a batch of Google's. */
+function nameIn(body: Buffer): string {
+  const [batch] = scanObject(body, BATCH);
+  return readString(body, inside(body, batch, NAMES).find(isThere)) ?? "";
+}
 
 function isThere(span: Span | undefined): boolean {
   return span !== undefined;

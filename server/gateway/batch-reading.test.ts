@@ -43,6 +43,30 @@ test("a batch that is read in steps says what it says in one", () => {
   }
 });
 
+test("a batch whose requests stand deeper is read in steps as well", () => {
+  const asked = { contents: [], generationConfig: { maxOutputTokens: 5 } };
+  const requests = Array.from({ length: 500 }, () => ({ request: asked }));
+  const read = (input: object, stepBytes: number): [BatchReading, number] => {
+    const body = Buffer.from(JSON.stringify({ batch: { displayName: "b", inputConfig: input } }));
+    const form = { batch: BATCHES.gemini, dialect: "GEMINI" } as const;
+    const reading = new BatchReading(body, form, false, stepBytes);
+    let steps = 1;
+    while (!reading.read()) steps++;
+    return [reading, steps];
+  };
+  const [whole] = read({ requests: { requests } }, Infinity);
+  const [reading, steps] = read({ requests: { requests } }, STEP_BYTES);
+  assert.deepEqual(reading.ofModels(), whole.ofModels());
+  assert.deepEqual(whole.ofModels().get("")?.bound, 2_500);
+  // For each object around the list, and for the list.
+  assert.ok(steps > (5 * JSON.stringify(requests).length) / (STEP_BYTES + 200), String(steps));
+  for (const input of [{ requests }, { requests: 7 }, { fileName: "files/x" }]) {
+    const [refused] = read(input, STEP_BYTES);
+    assert.throws(() => refused.ofModels());
+    assert.equal(refused.requests, undefined);
+  }
+});
+
 test("no step of a batch reads more requests than its bytes hold", () => {
   const body = bodyOf(many(3_000));
   const reading = new BatchReading(body, MESSAGES, true, STEP_BYTES);

@@ -175,21 +175,48 @@ function* requestsIn(
 ): Generator<readonly Span[], Span | undefined> {
   const { input, members, list } = form;
   if (list === undefined) throw inFile();
-  let all: readonly (Span | undefined)[];
-  if (input.length === 0) {
-    const scan = new LongScan(body, members);
-    while (!scan.read(stepBytes)) yield NOTHING_YET;
-    all = scan.found;
-  } else {
-    const at = found(body, input, form);
-    if (at === undefined) return undefined;
-    all = scanMember(body, at, members);
-  }
+  const at = yield* foundInSteps(body, input, form, { span: wholeOf(body), stepBytes });
+  if (at === undefined) return undefined;
+  const all = yield* membersInSteps(body, at, members, stepBytes);
   const [requests, ...files] = all.map((each) =>
     each === undefined || isNull(body, each) ? undefined : each,
   );
   if (files.some((each) => each !== undefined)) throw inFile();
-  return requests === undefined ? undefined : found(body, list, form, requests);
+  if (requests === undefined) return undefined;
+  return yield* foundInSteps(body, list, form, { span: requests, stepBytes });
+}
+
+function wholeOf(body: Buffer): Span {
+  return { start: 0, end: body.length };
+}
+
+/** As `found`, in steps. */
+function* foundInSteps(
+  body: Buffer,
+  steps: Way,
+  form: BatchForm,
+  from: { readonly span: Span; readonly stepBytes: number },
+): Generator<readonly Span[], Span | undefined> {
+  let { span } = from;
+  for (const members of steps) {
+    const next = theOnly(yield* membersInSteps(body, span, members, from.stepBytes), form);
+    if (next === undefined || isNull(body, next)) return undefined;
+    span = next;
+  }
+  return span;
+}
+
+/** As `scanMember`, in steps; of what stands in nothing else, as `scanObject`. */
+function* membersInSteps(
+  body: Buffer,
+  { start, end }: Span,
+  members: WantedMembers,
+  stepBytes: number,
+): Generator<readonly Span[], readonly (Span | undefined)[]> {
+  if (start > 0 && body[start] !== OPEN_BRACE) return members.none();
+  const scan = new LongScan(body.subarray(start, end), members);
+  while (!scan.read(stepBytes)) yield NOTHING_YET;
+  return scan.found.map((each) => each && { start: start + each.start, end: start + each.end });
 }
 
 /** What stands at the end of a way, if anything. Which of two spellings would hold is known to the provider alone. */
@@ -197,12 +224,17 @@ function found(body: Buffer, steps: Way, form: BatchForm, from?: Span): Span | u
   let span = from;
   for (const members of steps) {
     const all = span === undefined ? scanObject(body, members) : scanMember(body, span, members);
-    const there = all.flatMap((each) => each ?? []);
-    if (there.length > 1) throw malformed(form);
-    [span] = there;
+    span = theOnly(all, form);
     if (span === undefined || isNull(body, span)) return undefined;
   }
   return span;
+}
+
+/** Of spellings of one member that which is there. */
+function theOnly(all: readonly (Span | undefined)[], form: BatchForm): Span | undefined {
+  const there = all.flatMap((each) => each ?? []);
+  if (there.length > 1) throw malformed(form);
+  return there[0];
 }
 
 function nameAt(body: Buffer, span: Span, form: BatchForm): string {

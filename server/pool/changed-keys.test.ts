@@ -33,6 +33,21 @@ test("a new secret is not judged by what the old one failed, and another name ch
   assert.equal(successOf(world, ONLY), 70);
 });
 
+test("a health check of a secret that was replaced meanwhile, or of a key that is gone, says nothing of the new one", () => {
+  const world = new World(keys(1));
+  const [old] = keys(1);
+  assert.ok(old !== undefined);
+  world.change({ ...old, version: 2, fingerprint: "another" });
+  world.pool.reportCheck(old, { ok: false, outcome: "KEY_REFUSED", error: "401" });
+  assert.equal(world.call("KEY_REFUSED"), ONLY);
+  world.pool.reportCheck(old, { ok: true, outcome: "OK", error: "" });
+  world.fails("no_public_token");
+  assert.equal(world.pool.health(ONLY)?.lastCheckedAt, null);
+  world.remove(ONLY);
+  world.pool.reportCheck(old, { ok: true, outcome: "OK", error: "" });
+  assert.equal(world.pool.health(ONLY), undefined);
+});
+
 test("a key that leaves its quota group rests no more for what the others are limited for", () => {
   const world = new World(keys(2, { quotaGroup: "org" }));
   const [first, second] = keys(2);

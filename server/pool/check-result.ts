@@ -1,6 +1,10 @@
 import type { AttemptOutcome } from "../core/call.js";
+import type { ProviderKey } from "../core/provider-key.js";
 import type { HealthEvent } from "./condition.js";
 import type { KeySlot } from "./key-slot.js";
+
+/** A key as it was checked. */
+export type CheckedKey = Pick<ProviderKey, "id" | "fingerprint">;
 
 /** What a health check outside of any call found. */
 export interface CheckResult {

@@ -36,7 +36,7 @@ test("an empty quota takes out its whole group, each key until it has proven its
   const group = keys(3, { quotaGroup: "org" });
   const world = new World(group);
   for (let i = 0; i < 3; i++) {
-    world.pool.reportCheck(KEY, { ok: false, outcome: "KEY_REFUSED", error: "401" });
+    world.check(KEY, { ok: false, outcome: "KEY_REFUSED", error: "401" });
     world.clock.advance(30_000);
   }
   const refilled = world.lease();

@@ -273,18 +273,18 @@ test("an answer of any kind shows that a provider can be reached", () => {
 test("health checks that find no way to a provider cost its keys nothing, and one that does brings it back", () => {
   const world = new World(keys(2));
   const check = { ok: false, outcome: "UNREACHABLE", error: "no connection" } as const;
-  for (let i = 0; i < 20; i++) world.pool.reportCheck("pk_00000", check);
+  for (let i = 0; i < 20; i++) world.check("pk_00000", check);
   assert.equal(world.state("pk_00000"), "UNKNOWN");
   assert.equal(world.pool.health("pk_00000")?.lastError, "no connection");
   breakDown(world, OUTAGES[2] ?? assert.fail());
-  world.pool.reportCheck("pk_00000", { ok: true, outcome: "OK", error: "" });
+  world.check("pk_00000", { ok: true, outcome: "OK", error: "" });
   assert.equal(world.pool.waitMs(SUPER, aRoute()), 0);
 });
 
 test("what is said of a key that its provider refuses is not lost to an outage", () => {
   const world = new World(keys(1));
   const says = (outcome: "KEY_REFUSED" | "UNREACHABLE", error: string): void => {
-    world.pool.reportCheck("pk_00000", { ok: false, outcome, error });
+    world.check("pk_00000", { ok: false, outcome, error });
     world.clock.advance(30_000);
   };
   for (let i = 0; i < 3; i++) says("KEY_REFUSED", "HTTP 401: no such key");

@@ -211,15 +211,15 @@ test("repeated failures open the breaker for a growing while, and one success cl
 test("a health check brings an INVALID key back, but does not lift a rate limit", () => {
   const world = new World(keys(1));
   for (let i = 0; i < 3; i++) {
-    world.pool.reportCheck("pk_00000", { ok: false, outcome: "KEY_REFUSED", error: "invalid key" });
+    world.check("pk_00000", { ok: false, outcome: "KEY_REFUSED", error: "invalid key" });
     world.clock.advance(30_000);
   }
   assert.equal(world.state("pk_00000"), "INVALID");
   world.fails("no_public_token");
-  world.pool.reportCheck("pk_00000", { ok: true, outcome: "OK", error: "" });
+  world.check("pk_00000", { ok: true, outcome: "OK", error: "" });
   assert.equal(world.state("pk_00000"), "HEALTHY");
   world.call("RATE_LIMITED", { retryAfterMs: 60_000 });
-  world.pool.reportCheck("pk_00000", { ok: true, outcome: "OK", error: "" });
+  world.check("pk_00000", { ok: true, outcome: "OK", error: "" });
   world.fails("no_public_token");
 });
 
@@ -228,7 +228,7 @@ test("a new secret, enabling anew and a reset give a key another chance; renamin
   const world = new World([key]);
   const spoil = (): void => {
     for (let i = 0; i < 3; i++) {
-      world.pool.reportCheck("pk_1", { ok: false, outcome: "KEY_REFUSED", error: "" });
+      world.check("pk_1", { ok: false, outcome: "KEY_REFUSED", error: "" });
       world.clock.advance(30_000);
     }
     assert.equal(world.state("pk_1"), "INVALID");
@@ -264,7 +264,7 @@ test("a health check is on record even where it changes nothing", () => {
   world.call();
   world.pool.takeDirtyHealth();
   world.clock.advance(1_000);
-  world.pool.reportCheck("pk_00000", { ok: true, outcome: "OK", error: "" });
+  world.check("pk_00000", { ok: true, outcome: "OK", error: "" });
   const [stored] = world.pool.takeDirtyHealth();
   assert.equal(stored?.health.lastCheckedAt, world.clock.now());
 });
@@ -401,10 +401,10 @@ test("a health check that a key may not make takes it neither out nor back in", 
   const world = new World(keys(1));
   const refused = { ok: false, outcome: "RIGHT_REFUSED", error: "HTTP 403: may not list" } as const;
   for (let i = 0; i < 5; i++) {
-    world.pool.reportCheck("pk_00000", refused);
+    world.check("pk_00000", refused);
     world.clock.advance(3_600_000);
   }
   assert.equal(world.call("KEY_REFUSED"), "pk_00000");
-  world.pool.reportCheck("pk_00000", refused);
+  world.check("pk_00000", refused);
   assert.equal(world.fails("no_public_token").retryAfterSeconds, 30);
 });

@@ -30,7 +30,7 @@ test("an empty quota is full again after an hour where its reset is not told, an
 test("a health check that succeeds does not fill an empty quota", () => {
   const world = new World(keys(1));
   world.call("QUOTA_EXHAUSTED", { retryAfterMs: 60_000 });
-  world.pool.reportCheck(ONLY, GOOD_CHECK);
+  world.check(ONLY, GOOD_CHECK);
   assert.equal(world.state(ONLY), "EXHAUSTED");
   world.fails("no_public_token");
   world.clock.advance(60_000);
@@ -45,7 +45,7 @@ test("a health check that succeeds fills no empty quota of a key that was refuse
     world.clock.advance(30_000);
     world.call("QUOTA_EXHAUSTED", { retryAfterMs: 60_000 });
     late.release(result(outcome));
-    world.pool.reportCheck(ONLY, GOOD_CHECK);
+    world.check(ONLY, GOOD_CHECK);
     assert.equal(world.state(ONLY), "EXHAUSTED", outcome);
     world.clock.advance(59_999);
     world.fails("no_public_token");
@@ -59,7 +59,7 @@ test("a health check that succeeds ends no limit of rate of a key that was refus
   const late = world.lease({ route: aRoute("") });
   world.call("KEY_REFUSED");
   late.release(result("RATE_LIMITED", { retryAfterMs: 60_000 }));
-  world.pool.reportCheck(ONLY, GOOD_CHECK);
+  world.check(ONLY, GOOD_CHECK);
   assert.equal(world.state(ONLY), "COOLDOWN");
   assert.equal(world.pool.waitMs(SUPER, aRoute()), 60_000);
 });
@@ -69,7 +69,7 @@ test("a health check that succeeds ends a rest for refusals and for failures", (
     const world = new World(keys(1));
     while (world.state(ONLY) !== "COOLDOWN") world.call(outcome);
     world.fails("no_public_token");
-    world.pool.reportCheck(ONLY, GOOD_CHECK);
+    world.check(ONLY, GOOD_CHECK);
     assert.equal(world.state(ONLY), "HEALTHY");
     assert.equal(world.call(), ONLY);
   }

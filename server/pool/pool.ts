@@ -11,7 +11,7 @@ import type { KeyHealth, ProviderKey } from "../core/provider-key.js";
 import type { Route, RouteTarget } from "../core/provider.js";
 import { Callers } from "./callers.js";
 import { type Asking, Chooser } from "./chooser.js";
-import { checkEvent, type CheckResult } from "./check-result.js";
+import { type CheckedKey, checkEvent, type CheckResult } from "./check-result.js";
 import { homeRests, nextBackMs, noneLeft, poolClosed } from "./no-key-left.js";
 import type { Standing } from "./eligibility.js";
 import { explain, type TargetExplanation } from "./explain.js";
@@ -196,10 +196,10 @@ export class Pool {
     return [...found.slice(first), ...found.slice(0, first)].slice(0, keysMax);
   }
 
-  /** Takes the result of a health check into account. An unknown id changes nothing. */
-  reportCheck(providerKeyId: string, result: CheckResult): void {
-    const slot = this.registry.slot(providerKeyId);
-    if (slot === undefined) return;
+  /** Takes the result of a health check into account, unless the key has another secret by now, or is gone. */
+  reportCheck({ id, fingerprint }: CheckedKey, result: CheckResult): void {
+    const slot = this.registry.slot(id);
+    if (slot?.key.fingerprint !== fingerprint) return;
     slot.lastCheckedAt = this.#clock.now();
     slot.dirty = true;
     const atMs = this.#clock.monotonic();

@@ -4,6 +4,7 @@ import type { Fault } from "../../server/core/fault.js";
 import type { Lease, LeaseResult } from "../../server/core/lease.js";
 import type { ProviderKey } from "../../server/core/provider-key.js";
 import type { Route } from "../../server/core/provider.js";
+import type { CheckResult } from "../../server/pool/check-result.js";
 import { Pool } from "../../server/pool/pool.js";
 import type { HealthChange } from "../../server/pool/registry.js";
 import { DEFAULT_ALLOCATION, type Strategy } from "../../server/pool/allocation.js";
@@ -102,6 +103,13 @@ export class World {
   ban(userId: string, state: "BANNED" | "ACTIVE"): void {
     const user = { id: userId, state } as never;
     this.pool.applyChange({ seq: ++this.#seq, kind: "user", id: userId, value: user });
+  }
+
+  /** A health check of a key's present secret. */
+  check(id: string, result: CheckResult): void {
+    const key = this.pool.registry.slot(id)?.key;
+    assert.ok(key !== undefined);
+    this.pool.reportCheck(key, result);
   }
 
   state(id: string): string | undefined {
