@@ -55,6 +55,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "tui/cli": ["tui/api", "tui/present", "tui/term", "proto/gen"],
 };
 
+/** The folders of the gateway: what one runs it takes from those before it. What lies beside them sees to the call as a whole. */
+const GATEWAY = ["audio", "request", "route", "estimate", "reply", "answer", "batch", "attempt"];
+
 /** Where modules meet. */
 const ASSEMBLY = new Set(["server/app", "tui/app"]);
 
@@ -89,6 +92,26 @@ test("imports run downwards only", () => {
           ? sideOf(to) === sideOf(file) || to === "proto/gen"
           : allowed.includes(to);
       if (!ok) wrong.push(`${file} imports ${to}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("in the gateway what runs is imported downwards only", () => {
+  const rankOf = (file: string): number => {
+    const [, , folder = "", name] = path.normalize(file).split(path.sep);
+    return name === undefined ? GATEWAY.length : GATEWAY.indexOf(folder);
+  };
+  const wrong: string[] = [];
+  for (const { file, text } of sources()) {
+    if (moduleOf(file) !== "server/gateway") continue;
+    const own = rankOf(file);
+    if (own < 0) wrong.push(`${file} lies in a folder that is not known`);
+    for (const [, types, names = "", target = ""] of text.matchAll(IMPORT)) {
+      const isTyped = types !== undefined || names.split(",").every(isTypeName);
+      const imported = path.join(path.dirname(file), target);
+      if (isTyped || moduleOf(imported) !== "server/gateway") continue;
+      if (rankOf(imported) > own) wrong.push(`${file} imports ${imported}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -147,10 +170,20 @@ test("every folder of code stands in the import table", () => {
   );
 });
 
+/** Of names in braces: whether all are types, the names, and from where. */
+const IMPORT = /^import (type )?\{([^}]*)\} from "(\.[^"]*)"/gm;
+
+/** As a name stands in an import's braces; a list may end with a comma. */
+function isTypeName(name: string): boolean {
+  const given = name.trim();
+  return given === "" || given.startsWith("type ");
+}
+
 interface SourceFile {
   /** Relative to the checkout, with slashes. */
   readonly file: string;
   readonly imports: readonly string[];
+  readonly text: string;
 }
 
 function sources(): SourceFile[] {
@@ -167,7 +200,8 @@ function sources(): SourceFile[] {
           /^(?:import|export)\s[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|import\("([^"]+)"\)/gm,
         ),
       ];
-      found.push({ file, imports: imports.map((match) => match[1] ?? match[2] ?? match[3] ?? "") });
+      const from = imports.map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+      found.push({ file, imports: from, text });
     }
   }
   assert.ok(found.length > 50, "the sources were not found");

@@ -1,5 +1,5 @@
 import type { Dialect } from "../../server/core/provider.js";
-import { ENDPOINTS, type Endpoint, type Method } from "../../server/gateway/endpoints.js";
+import { ENDPOINTS, type Endpoint, type Method } from "../../server/gateway/route/endpoints.js";
 import { code, table } from "./markdown.js";
 
 /** Endpoints of one path of which the same is true. */

@@ -3,7 +3,7 @@ import { CONNECT_CODES } from "../../server/control/faults.js";
 import { FAULT_CODES, type FaultCode } from "../../server/core/fault.js";
 import type { Dialect } from "../../server/core/provider.js";
 import { CODECS } from "../../server/dialect/codecs.js";
-import { HTTP_STATUS } from "../../server/gateway/fault-status.js";
+import { HTTP_STATUS } from "../../server/gateway/answer/fault-status.js";
 import { bullet, code, table } from "./markdown.js";
 
 /** What each code tells a caller, and what helps. Empty for those that end a start and never reach a caller. */

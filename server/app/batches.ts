@@ -12,7 +12,7 @@ import { Fault } from "../core/fault.js";
 import { PERIODS, periodStart } from "../core/period.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import type { Price, Provider } from "../core/provider.js";
-import { EndpointPaths } from "../gateway/endpoint-path.js";
+import { EndpointPaths } from "../gateway/route/endpoint-path.js";
 import type { LaterUsages } from "../gateway/later-usage.js";
 import type { BatchFile, Batches, SecretOpener } from "../gateway/ports.js";
 import type { Limiter } from "../limits/limiter.js";

@@ -1,4 +1,4 @@
-import { Homes } from "../gateway/homes.js";
+import { Homes } from "../gateway/route/homes.js";
 import { GATEWAY_LIMITS } from "../gateway/limits.js";
 import type { Foundation } from "./foundation.js";
 import { WriteBehind } from "./write-behind.js";

@@ -1,4 +1,4 @@
-import { EndpointPaths } from "../gateway/endpoint-path.js";
+import { EndpointPaths } from "../gateway/route/endpoint-path.js";
 import type { ProviderKey } from "../core/provider-key.js";
 import { Fault } from "../core/fault.js";
 import type { HealthCheck } from "../keys/ports.js";
@@ -8,7 +8,7 @@ import { probe, type ProbeEvent, type ProbeSubject } from "../upstream/probe.js"
 import type { UrlPolicy } from "../upstream/url-policy.js";
 import { providerKeysOf } from "./facts.js";
 import type { Foundation } from "./foundation.js";
-import { outcomeOfCheck } from "../gateway/verdict.js";
+import { outcomeOfCheck } from "../gateway/attempt/verdict.js";
 import { HealthLoop } from "./health-loop.js";
 import type { Serving } from "./serving.js";
 import type { UseCases } from "./use-cases.js";

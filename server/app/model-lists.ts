@@ -2,7 +2,7 @@ import { ProviderLists, type ListAnswer } from "../catalog/provider-lists.js";
 import { toFault } from "../core/fault.js";
 import type { Principal } from "../core/client-key.js";
 import type { Provider } from "../core/provider.js";
-import { EndpointPaths } from "../gateway/endpoint-path.js";
+import { EndpointPaths } from "../gateway/route/endpoint-path.js";
 import type { SecretOpener } from "../gateway/ports.js";
 import type { Pool } from "../pool/pool.js";
 import { askModels } from "../upstream/model-list.js";

@@ -20,7 +20,7 @@ import { Sessions } from "../keys/sessions.js";
 import { Settings } from "../keys/settings.js";
 import { Users } from "../keys/users.js";
 import { PasswordHasher } from "../vault/password.js";
-import { TrustedProxies } from "../gateway/caller-address.js";
+import { TrustedProxies } from "../gateway/request/caller-address.js";
 import type { Foundation } from "./foundation.js";
 import { isLoopback } from "./loopback.js";
 import { clientKeyForms, sessionTokens } from "./keys-vault.js";

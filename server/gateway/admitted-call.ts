@@ -1,8 +1,8 @@
 import type { Principal } from "../core/client-key.js";
 import type { CallBook } from "./call-book.js";
 import type { GatewayContext } from "./context.js";
-import type { Match } from "./match.js";
-import type { RequestHead } from "./request-head.js";
+import type { Match } from "./route/match.js";
+import type { RequestHead } from "./request/request-head.js";
 
 /** A call that was let in, as all who work on it know it. What it asks for is in its plan. */
 export interface AdmittedCall {

@@ -19,10 +19,10 @@ import type { Lease } from "../core/lease.js";
 import type { Price } from "../core/provider.js";
 import { responseId } from "../dialect/kept-ids.js";
 import { isUnfinished } from "../dialect/response-status.js";
-import type { AttemptFailure } from "./attempt-failure.js";
+import type { AttemptFailure } from "./attempt/attempt-failure.js";
 import type { GatewayContext } from "./context.js";
-import { type Endpoint, showsResponse } from "./endpoints.js";
-import { reaches } from "./estimate.js";
+import { type Endpoint, showsResponse } from "./route/endpoints.js";
+import { reaches } from "./estimate/estimate.js";
 import type { ExchangeOptions } from "./exchange-options.js";
 import {
   type Counted,
@@ -33,9 +33,9 @@ import {
   isNothing,
   NOT_COUNTED,
   type ReplyPart,
-} from "./counted.js";
-import { HTTP_STATUS } from "./fault-status.js";
-import type { NamedRoom } from "./named-room.js";
+} from "./estimate/counted.js";
+import { HTTP_STATUS } from "./answer/fault-status.js";
+import type { NamedRoom } from "./request/named-room.js";
 import type { Ticket } from "./ports.js";
 
 const ERROR_MESSAGE_CHARS_MAX = 500;

@@ -1,7 +1,7 @@
 import type { Dialect } from "../core/provider.js";
-import type { Page } from "./browsers.js";
-import type { Match } from "./match.js";
-import type { RequestHead } from "./request-head.js";
+import type { Page } from "./request/browsers.js";
+import type { Match } from "./route/match.js";
+import type { RequestHead } from "./request/request-head.js";
 
 /** What the head of a request that is a call was read as. All requests with the same head share it, so nothing of it changes. */
 export class CallHead {

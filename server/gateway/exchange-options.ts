@@ -2,8 +2,8 @@ import type { CallerConnection } from "../caller/caller-connection.js";
 import type { Turn } from "../caller/turn.js";
 import type { GatewayContext } from "./context.js";
 import type { Exchange } from "./exchange.js";
-import type { Match } from "./match.js";
-import type { RequestHead } from "./request-head.js";
+import type { Match } from "./route/match.js";
+import type { RequestHead } from "./request/request-head.js";
 
 /** What an exchange is given. */
 export interface ExchangeOptions {

@@ -4,16 +4,22 @@ import type { Principal } from "../core/client-key.js";
 import { type Fault, toFault } from "../core/fault.js";
 import type { LongScan } from "../dialect/long-scan.js";
 import { callerOf } from "./admit.js";
-import { bodyOfDeployment } from "./azure-scheme.js";
-import { BodyReader, tooLarge } from "./body.js";
-import type { MemberSpans } from "./body-head.js";
-import type { BatchReading } from "./batch-reading.js";
+import { bodyOfDeployment } from "./route/azure-scheme.js";
+import { BodyReader, tooLarge } from "./request/body.js";
+import type { MemberSpans } from "./request/body-head.js";
+import type { BatchReading } from "./route/batch-reading.js";
 import type { CallBook } from "./call-book.js";
-import { batchReadingOf, type CallPlan, longScanOf, planCall, readAsked } from "./call-plan.js";
-import { worstCase } from "./batch-estimate.js";
-import { estimateOfFile, fileToRead } from "./batch-file.js";
+import {
+  batchReadingOf,
+  type CallPlan,
+  longScanOf,
+  planCall,
+  readAsked,
+} from "./route/call-plan.js";
+import { worstCase } from "./batch/batch-estimate.js";
+import { estimateOfFile, fileToRead } from "./batch/batch-file.js";
 import type { ExchangeOptions } from "./exchange-options.js";
-import { refuseOutOfScope } from "./scopes.js";
+import { refuseOutOfScope } from "./route/scopes.js";
 
 const NO_BYTES = Buffer.alloc(0);
 /** What a longer body says is read in steps of so many bytes, between which others have their turn. */

@@ -4,7 +4,7 @@ import net from "node:net";
 import { test, type TestContext } from "node:test";
 import fc from "fast-check";
 import { plainIp } from "../../server/core/ip.js";
-import { TrustedProxies } from "../../server/gateway/caller-address.js";
+import { TrustedProxies } from "../../server/gateway/request/caller-address.js";
 import { CallerConnections } from "../../server/gateway/caller-connections.js";
 import { FakeClock, settleWhile } from "../support/fake-clock.js";
 import { startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";

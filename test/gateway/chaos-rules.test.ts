@@ -3,7 +3,7 @@ import test from "node:test";
 import type { AttemptOutcome } from "../../server/core/call.js";
 import type { Lease } from "../../server/core/lease.js";
 import { WaitingRoom } from "../../server/gateway/waiting-room.js";
-import { Failover } from "../../server/gateway/failover.js";
+import { Failover } from "../../server/gateway/attempt/failover.js";
 import { GATEWAY_LIMITS } from "../../server/gateway/limits.js";
 import { Pool } from "../../server/pool/pool.js";
 import { DEFAULT_ALLOCATION, STRATEGIES, type Strategy } from "../../server/pool/allocation.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { FAULT_CODES, Fault, type FaultCode } from "../../server/core/fault.js";
-import { HTTP_STATUS } from "../../server/gateway/fault-status.js";
+import { HTTP_STATUS } from "../../server/gateway/answer/fault-status.js";
 import { settleWhile } from "../support/fake-clock.js";
 import {
   CHAT_REPLY,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { Fault } from "../../server/core/fault.js";
-import { callersOrigin, uploadQuery } from "../../server/gateway/uploads.js";
+import { callersOrigin, uploadQuery } from "../../server/gateway/request/uploads.js";
 import { type Received, startUpstreamStub, type UpstreamStub } from "../support/upstream-stub.js";
 import { CLIENT_KEY, startGateway, type TestGateway } from "./fixture.js";
 

@@ -8,8 +8,8 @@ import { drawsOn, type Principal } from "../../server/core/client-key.js";
 import type { Model, Provider, ToldModel } from "../../server/core/provider.js";
 import type { ProviderKey } from "../../server/core/provider-key.js";
 import type { User } from "../../server/core/user.js";
-import { ENDPOINTS } from "../../server/gateway/endpoints.js";
-import { ModelAnswers } from "../../server/gateway/models.js";
+import { ENDPOINTS } from "../../server/gateway/route/endpoints.js";
+import { ModelAnswers } from "../../server/gateway/answer/models.js";
 import { Pool } from "../../server/pool/pool.js";
 import { FakeClock } from "../support/fake-clock.js";
 import {

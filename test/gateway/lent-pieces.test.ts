@@ -8,7 +8,7 @@ import type { DialectCodec, StreamForm, StreamWatch } from "../../server/dialect
 import { CODECS } from "../../server/dialect/codecs.js";
 import { UsageStripper } from "../../server/dialect/usage-strip.js";
 import { OnRecord } from "../../server/gateway/record-round.js";
-import { Relay } from "../../server/gateway/relay.js";
+import { Relay } from "../../server/gateway/reply/relay.js";
 import { HeaderBlock } from "../../server/http/header-block.js";
 import { SecretSieve } from "../../server/upstream/redact.js";
 import { type Draw, drawsOf } from "../support/marked-provider.js";

@@ -6,7 +6,7 @@ import { endpointUrl } from "../../server/catalog/base-url.js";
 import { systemClock } from "../../server/core/clock.js";
 import type { Provider } from "../../server/core/provider.js";
 import { Secret } from "../../server/core/secret.js";
-import { outcomeOfCheck } from "../../server/gateway/verdict.js";
+import { outcomeOfCheck } from "../../server/gateway/attempt/verdict.js";
 import { checkKey } from "../../server/upstream/health-check.js";
 import {
   probe,

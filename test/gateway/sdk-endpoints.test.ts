@@ -5,7 +5,7 @@ import AnthropicOld from "anthropic-old";
 import OpenAI from "openai";
 import { Fault } from "../../server/core/fault.js";
 import type { Dialect } from "../../server/core/provider.js";
-import { matchEndpoint } from "../../server/gateway/match.js";
+import { matchEndpoint } from "../../server/gateway/route/match.js";
 import {
   type Received,
   replyJson,

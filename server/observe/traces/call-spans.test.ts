@@ -4,7 +4,7 @@ import { failedCall, sampleCall } from "../../../test/metering/sample-calls.js";
 import { attributesOf, readExportBody } from "../../../test/support/otlp-collector.js";
 import type { Attempt, CallRecord, ReplyFacts } from "../../core/call.js";
 import { systemRandom } from "../../core/random.js";
-import { ENDPOINTS } from "../../gateway/endpoints.js";
+import { ENDPOINTS } from "../../gateway/route/endpoints.js";
 import { spansOf, type CallOrigin } from "./call-spans.js";
 import { exportBody, type OtlpSpan } from "./otlp.js";
 

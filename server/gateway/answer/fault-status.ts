@@ -1,0 +1,63 @@
+import type { FaultCode } from "../../core/fault.js";
+
+/** The HTTP status of every fault, on the proxy port. */
+export const HTTP_STATUS: Readonly<Record<FaultCode, number>> = {
+  invalid_argument: 400,
+  malformed_request: 400,
+  body_too_large: 413,
+  unsupported_endpoint: 404,
+  upgrade_required: 426,
+  missing_api_key: 401,
+  invalid_api_key: 401,
+  expired_api_key: 401,
+  revoked_api_key: 401,
+  disabled_api_key: 401,
+  unauthenticated: 401,
+  session_expired: 401,
+  login_failed: 401,
+  user_banned: 403,
+  permission_denied: 403,
+  ip_not_allowed: 403,
+  model_not_allowed: 403,
+  scope_not_allowed: 403,
+  not_found: 404,
+  model_not_found: 404,
+  already_exists: 409,
+  failed_precondition: 400,
+  conflict: 409,
+  unimplemented: 501,
+  rate_limit_exceeded: 429,
+  // Not 429: SDKs try that again, and money does not come back in a second.
+  budget_exceeded: 402,
+  overloaded: 503,
+  no_public_token: 503,
+  no_own_token: 503,
+  vault_locked: 503,
+  secret_unreadable: 503,
+  upstream_unreachable: 502,
+  upstream_timeout: 504,
+  upstream_error: 502,
+  // Not 401: the caller's SDK would blame the caller's key.
+  upstream_refused_key: 502,
+  base_url_not_allowed: 502,
+  untranslatable: 400,
+  caller_aborted: 499,
+  answer_unread: 499,
+  stream_cut: 502,
+  storage_unavailable: 503,
+  shutting_down: 503,
+  internal: 500,
+  config_invalid: 500,
+  port_in_use: 500,
+  data_folder_unusable: 500,
+  root_key_exposed: 500,
+  root_key_wrong: 500,
+  database_corrupt: 500,
+  database_newer: 500,
+};
+
+/** What other systems match on word for word where no provider key is left. */
+export const EXACT_DETAIL: Partial<Readonly<Record<FaultCode, string>>> = {
+  no_public_token: "暂无可用的公共 Token",
+  no_own_token: "该用户暂无可用的 Token",
+};
