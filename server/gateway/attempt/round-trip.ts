@@ -15,6 +15,7 @@ import { Decoder, type DecoderListener, isDecodable } from "../reply/decode.js";
 import { showsResponse } from "../route/endpoints.js";
 import {
   failingAs,
+  hasListsFor,
   headForCaller,
   isGarbage,
   isReadWhole,
@@ -22,7 +23,6 @@ import {
 } from "../reply/expected-reply.js";
 import { later } from "../reply/later-work.js";
 import type { Relay } from "../reply/relay.js";
-import type { StreamSource } from "../reply/relay-options.js";
 import {
   eventsHead,
   hideKey,
@@ -31,7 +31,7 @@ import {
   readReplyHead,
   type ReplyHead,
 } from "../reply/reply-head.js";
-import { editOf, hasListsFor } from "../reply/reply-edit.js";
+import { streamFrom } from "../reply/stream-source.js";
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "../reply/reply-look.js";
 import { reshape, type Reshaping, streamEnd } from "../reply/reshaped-reply.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
@@ -418,28 +418,12 @@ export class RoundTrip implements UpstreamHandler, DecoderListener {
 
   #startRelay(head: ReplyHead, stripsUsage = this.options.usageAsked): Relay {
     const { listener, call } = this.options;
-    const source = this.#source(head, stripsUsage);
+    const source = streamFrom(this, this.#decoder, head, stripsUsage);
     const relay = listener.onStream(this, headForCaller(head, this.options, call.id), source);
     this.#collected?.clear();
     this.#collected = undefined;
     this.#relay = relay;
     return relay;
-  }
-
-  #source(head: ReplyHead, stripsUsage: boolean): StreamSource {
-    const { passage, streamed } = this.options;
-    const { codec, form } = passage;
-    const events = isEvents(head);
-    return {
-      codec,
-      form,
-      events,
-      elements: streamed && !events && form === "GENERATE",
-      edit: editOf(this.options, events, stripsUsage),
-      tap: this.#decoder ?? this.flight,
-      unpacker: this.#decoder,
-      trip: this,
-    };
   }
 
   /** What has been collected goes on piece by piece, for as one it would be in memory twice, and the rest as it comes. */

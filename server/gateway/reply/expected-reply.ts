@@ -1,3 +1,4 @@
+import { hasVectorLists } from "../../dialect/vectors.js";
 import type { StreamForm } from "../../dialect/codec.js";
 import { formOf, type WayBack } from "../../dialect/translate/translator.js";
 import type { Endpoint } from "../route/endpoints.js";
@@ -77,4 +78,9 @@ export function headForCaller(head: ReplyHead, expected: Expected, id: string): 
 export function failingAs({ endpoint }: Expected, form: StreamForm): StreamForm {
   if (endpoint.model === "NONE") return "OTHER";
   return endpoint.counts ? formOf(endpoint.dialect) : form;
+}
+
+/** The caller of a whole reply wants in base64 what it has in lists. */
+export function hasListsFor({ encodesVectors }: Expected, reply: Buffer): boolean {
+  return encodesVectors && hasVectorLists(reply);
 }
