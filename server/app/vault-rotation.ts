@@ -2,6 +2,7 @@ import type { RotationProgress } from "../control/system-rotation.js";
 import type { Clock } from "../core/clock.js";
 import { Fault, toFault } from "../core/fault.js";
 import type { Logger } from "../core/logger.js";
+import { numberOf } from "../core/number-of.js";
 import type { SealedRecords } from "../keys/sealed-records.js";
 import { rotateVaultKey } from "../vault/rotation.js";
 import type { Vault } from "../vault/vault.js";
@@ -99,7 +100,7 @@ export class VaultRotation {
   #finish(total: number, skipped: number, retired: boolean): void {
     const message = retired
       ? "The old vault key is retired: nothing is sealed with it any more."
-      : `${skipped} secrets do not open and stay as they are; the old vault key is kept until they are deleted or entered again.`;
+      : `${numberOf(skipped, "secret does", "secrets do")} not open; the old vault key is kept until each of them is deleted or entered again.`;
     this.#step({ state: "DONE", done: total - skipped, message });
     const { toVersion, elapsedMs } = this.#latest ?? {};
     this.#options.logger.info(

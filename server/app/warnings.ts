@@ -3,6 +3,7 @@ import {
   Warning_Severity as Severity,
   type WarningSchema,
 } from "../../proto/gen/latchkey/v1/system_pb.js";
+import { numberOf } from "../core/number-of.js";
 import type { VaultFacts } from "../control/messages/vault.js";
 import type { ControlParts } from "./control-port.js";
 import { othersAccess } from "../storage/data-folder.js";
@@ -58,7 +59,7 @@ function secretWarnings({ quarantined, unreadable, rotation }: VaultFacts): Warn
     warnings.push(
       critical(
         "secrets_quarantined",
-        `${quarantined} stored secrets were altered outside Latchkey and are not used: find out by whom, then restore a backup or enter them again.`,
+        `${numberOf(quarantined, "stored secret was", "stored secrets were")} altered outside Latchkey, and what was altered is not used: find out by whom, then restore a backup or enter it again.`,
       ),
     );
   }
@@ -66,7 +67,7 @@ function secretWarnings({ quarantined, unreadable, rotation }: VaultFacts): Warn
     warnings.push(
       critical(
         "secrets_unreadable",
-        `${unreadable} stored secrets are under a key that the vault does not have: restore a backup or enter them again.`,
+        `${numberOf(unreadable, "stored secret is", "stored secrets are")} under a key that the vault does not have: restore a backup, or enter again what it does not open.`,
       ),
     );
   }
