@@ -192,11 +192,7 @@ test("a batch that the store does not take before its call is on record is set a
 });
 
 test("a response that the store does not take the first time counts all the same", async () => {
-  const outside = new Outside();
-  const clock = clockAt();
-  const watch = watchOf(outside, clock);
-  const memory = memoryOf(outside);
-  await watch.start();
+  const { outside, clock, watch, memory } = await watchingResponses();
   memory.add("r1");
   await goOn({ outside, watch }, responseOf("r1", clock.now()));
   outside.look = () => ended("m");
@@ -210,11 +206,7 @@ test("a response that the store does not take the first time counts all the same
 });
 
 test("a response that does not end is asked for every few minutes, and given up after days", async () => {
-  const outside = new Outside();
-  const clock = clockAt();
-  const watch = watchOf(outside, clock);
-  const memory = memoryOf(outside);
-  await watch.start();
+  const { outside, clock, watch, memory } = await watchingResponses();
   memory.add("r1");
   const madeAt = clock.now();
   await goOn({ outside, watch }, responseOf("r1", madeAt));
