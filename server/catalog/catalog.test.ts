@@ -145,6 +145,9 @@ test("no name by which a provider takes a listed model is without its price", ()
   for (const [name, listed] of [
     ["grok-4.6-latest", "grok-4.6"],
     ["qwen-plus-latest", "qwen-plus"],
+    ["gpt-4-0613", "gpt-4"],
+    ["gpt-3.5-turbo-0125", "gpt-3.5-turbo"],
+    ["mistral-large-2411", "mistral-large"],
     ["google/models/gemini-2.5-pro", "gemini-2.5-pro"],
     ["gemini:models/gemini-2.5-pro", "gemini-2.5-pro"],
     ["openrouter/anthropic/claude-opus-5:nitro", "openrouter/anthropic/claude-opus-5"],

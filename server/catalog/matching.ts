@@ -3,8 +3,12 @@ import { type Match, MATCH_RANK, type NameIndex } from "./name-index.js";
 import { presetProviderId } from "./presets.js";
 import { nextPriceChange, priceAt } from "./price-table.js";
 
-/** A dated snapshot of a model, or its newest, whose bare name is listed: `-2026-03-05`, `-20250929`, `@20250929`, `-latest`. */
-const SNAPSHOT_SUFFIX = /[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$/;
+/**
+ * A dated snapshot of a model, or its newest, whose bare name is listed: `-2026-03-05`, `-20250929`, `@20250929`, `-0613`
+ * (a month and its day), `-2411` (a year and its month), `-latest`.
+ */
+const SNAPSHOT_SUFFIX =
+  /[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|(?:0[1-9]|1[0-2])[0-3]\d|2\d(?:0[1-9]|1[0-2])|latest)$/;
 /** How OpenRouter is to serve a model, as in `:nitro`. What costs nothing there is a model of its own. */
 const VARIANT_SUFFIX = /(?::(?!free\b)[a-z-]+)+$/;
 /** As Google's own names of models begin, which its side in OpenAI's form takes as well as without. */
