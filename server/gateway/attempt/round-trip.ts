@@ -3,6 +3,7 @@ import type { Timer } from "../../core/clock.js";
 import { Fault } from "../../core/fault.js";
 import { mayTellError } from "../../dialect/told-errors.js";
 import { LONG_BYTES_MIN } from "../../dialect/translate/thread/long-translations.js";
+import type { Reshaping } from "../../dialect/translate/thread/works.js";
 import type { FollowUp, ReplyFacts } from "../../dialect/translate/translator.js";
 import type { HeaderLines } from "../../http/header-lines.js";
 import type { UpstreamFailure } from "../../upstream/failure.js";
@@ -33,7 +34,7 @@ import {
 } from "../reply/reply-head.js";
 import { streamFrom } from "../reply/stream-source.js";
 import { beginsLikeEvents, beginsLikeJson, withoutMark } from "../reply/reply-look.js";
-import { reshape, type Reshaping, streamEnd } from "../reply/reshaped-reply.js";
+import { reshape, streamEnd } from "../reply/reshaped-reply.js";
 import type { RoundTripOptions } from "./round-trip-options.js";
 import { refusedInside, refusedOverHttp, taskRefused, toldInside } from "./trip-failure.js";
 import { mayAskOtherwise } from "./ways-of-asking.js";

@@ -8,11 +8,12 @@ import {
   mayHaveToChange,
   type OwnRequest,
 } from "../../dialect/translate/own-request.js";
-import type { CallInput } from "../../dialect/translate/request-translation.js";
+import type { CallInput, TranslatedRequest } from "../../dialect/translate/request-translation.js";
 import type { Target } from "../../dialect/translate/side.js";
 import {
   LONG_BYTES_MIN,
   type LongRequest,
+  type TranslationListener,
 } from "../../dialect/translate/thread/long-translations.js";
 import { reshaped, type Reshaping } from "../../dialect/translate/thread/works.js";
 import { type WayBack, wayBack } from "../../dialect/translate/translator.js";
@@ -69,17 +70,7 @@ function thoughtless(
   const without = (bytes = made.bytes): TargetBody => ({ ...made, bytes });
   if (made.bytes.length < LONG_BYTES_MIN) return without(reshaped(asked));
   const { context, principal } = call;
-  return {
-    begin: (listener) =>
-      context.longTranslations.reshape(principal, asked, {
-        onTranslated: (bytes) => {
-          listener.onBody(without(bytes));
-        },
-        onFailed: (thrown) => {
-          listener.onNone(thrown);
-        },
-      }),
-  };
+  return madeLater((told) => context.longTranslations.reshape(principal, asked, told), without);
 }
 
 /** The same of one that is made elsewhere. */
@@ -145,17 +136,10 @@ function translatedLater(
   usageAsked: boolean,
 ): LaterBody {
   const { forms, call } = request;
-  return {
-    begin: (listener) =>
-      context.longTranslations.request(principal, request, {
-        onTranslated: ({ body: bytes, learnt }) => {
-          listener.onBody({ bytes, usageAsked, translation: wayBack(forms, call, learnt) });
-        },
-        onFailed: (thrown) => {
-          listener.onNone(thrown);
-        },
-      }),
-  };
+  return madeLater<TranslatedRequest>(
+    (told) => context.longTranslations.request(principal, request, told),
+    ({ body: bytes, learnt }) => ({ bytes, usageAsked, translation: wayBack(forms, call, learnt) }),
+  );
 }
 
 function ownLater(
@@ -163,11 +147,22 @@ function ownLater(
   request: OwnRequest,
   usageAsked: boolean,
 ): LaterBody {
+  return madeLater<Buffer>(
+    (told) => context.longTranslations.own(principal, request, told),
+    (bytes) => ({ bytes, usageAsked, translation: undefined }),
+  );
+}
+
+/** A body that is put together of what a thread makes; `begin` has that made and answers how to give it up. */
+function madeLater<T>(
+  begin: (told: TranslationListener<T>) => () => void,
+  bodyOf: (made: T) => TargetBody,
+): LaterBody {
   return {
     begin: (listener) =>
-      context.longTranslations.own(principal, request, {
-        onTranslated: (bytes) => {
-          listener.onBody({ bytes, usageAsked, translation: undefined });
+      begin({
+        onTranslated: (made) => {
+          listener.onBody(bodyOf(made));
         },
         onFailed: (thrown) => {
           listener.onNone(thrown);

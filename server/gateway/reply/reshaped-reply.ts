@@ -4,8 +4,6 @@ import type { AdmittedCall } from "../admitted-call.js";
 import { later, type LaterListener } from "./later-work.js";
 import type { Passage } from "../route/passages.js";
 
-export type { Reshaping };
-
 /**
  * A reply in the shape that was not asked for becomes the other: a short one at once, a long one beside the event loop.
  * Answers how to give that up; undefined where the listener has heard.

@@ -13,8 +13,8 @@ export interface AskedOfModel {
   open: number;
 }
 
-/** What was thrown is thrown where somebody wants to know. */
-interface Attempt {
+/** What a step has thrown, to be thrown where somebody wants to know. */
+interface Failed {
   thrown: unknown;
 }
 
@@ -27,9 +27,9 @@ export class BatchReading {
   readonly #asked: Span[] = [];
   readonly #ofModels = new Map<string, AskedOfModel>();
   readonly #models: Set<string> | undefined;
-  #unread: Attempt | undefined;
-  #uncounted: Attempt | undefined;
-  #unnamed: Attempt | undefined;
+  #unread: Failed | undefined;
+  #uncounted: Failed | undefined;
+  #unnamed: Failed | undefined;
 
   /** `names`: the models are asked for, which is work of its own. */
   constructor(
@@ -60,12 +60,12 @@ export class BatchReading {
 
   #add(asked: Span): void {
     this.#asked.push(asked);
-    this.#uncounted ??= attempt(() => {
+    this.#uncounted ??= failureOf(() => {
       this.#count(asked);
     });
     const models = this.#models;
     if (models === undefined) return;
-    this.#unnamed ??= attempt(() => {
+    this.#unnamed ??= failureOf(() => {
       for (const each of namedBy(this.#body, asked, this.#form)) models.add(each);
     });
   }
@@ -103,7 +103,7 @@ export class BatchReading {
   }
 }
 
-function attempt(step: () => void): Attempt | undefined {
+function failureOf(step: () => void): Failed | undefined {
   try {
     step();
     return undefined;
@@ -112,6 +112,6 @@ function attempt(step: () => void): Attempt | undefined {
   }
 }
 
-function orThrow(failed: Attempt | undefined): void {
+function orThrow(failed: Failed | undefined): void {
   if (failed !== undefined) throw failed.thrown;
 }
